@@ -13,7 +13,7 @@ from bench.data import key_of, value_of
 from limedbpb.v1 import kv_pb2
 
 _CONSTANT = kv_pb2.GetResponse(
-    value=value_of(key_of(1)), node_url="http://127.0.0.1:20000"
+    value=value_of(key_of(1)), node_url="http://127.0.0.1:20000", version=1 << 60
 ).SerializeToString()
 
 _Context = grpc.aio.ServicerContext[bytes, bytes]

@@ -239,7 +239,7 @@ class KeyNotFoundError(LimeDBError, nothing_written=True):
 class ConditionFailedError(LimeDBError, nothing_written=True):
     """The key hasn't what the write requires of it. Attributes: key, version (that it has; 0: it has no
     value), exists (1: it has a value, else 0), record (core.record.Record; None: it has no value, or the
-    error came over the wire).
+    caller didn't ask for it, or it is too large for an error).
     """
 
     record: Any = None
@@ -251,6 +251,11 @@ class ConditionFailedError(LimeDBError, nothing_written=True):
             " decide again"
         )
         self.key, self.version, self.exists = key, version, int(exists)
+
+    @property
+    def value(self) -> str | bytes | None:
+        """The value that the key has, where the error has it; else None."""
+        return self.record.value if self.record is not None else None
 
 
 class UnknownPathError(LimeDBError, nothing_written=True):

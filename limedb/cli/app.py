@@ -26,6 +26,7 @@ _COMMANDS = {
     "certs": ("limedb.cli.certs:certs", "Make and show the certificates of nodes and clients."),
     "get": ("limedb.cli.kv:get", "Print the value of a key."),
     "set": ("limedb.cli.kv:set_", "Store a value under a key."),
+    "cas": ("limedb.cli.kv:cas", "Replace the value of a key, if it is the one given."),
     "del": ("limedb.cli.kv:del_", "Delete a key."),
     "keys": ("limedb.cli.browse:keys", "List keys, of the cluster or of one node."),
     "scan": ("limedb.cli.browse:scan", "List keys with their values."),
@@ -121,5 +122,6 @@ def _unwritten(error: UnicodeEncodeError) -> int:
 def cli() -> None:
     """Run and use LimeDB, a distributed key-value store.
 
-    Exit codes: 0 done, 1 failed, 2 usage error, 3 no such key, 4 partly done, 5 a value is wrong.
+    Exit codes: 0 done, 1 failed, 2 usage error, 3 no such key, 4 partly done, 5 a value is wrong,
+    6 a condition failed.
     """

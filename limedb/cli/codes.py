@@ -4,6 +4,7 @@ Tested in tests/cli/test_docs.py and tests/cli/test_commands.py.
 """
 
 from limedb.errors import (
+    ConditionFailedError,
     ConfigError,
     ExposedError,
     InvalidRequestError,
@@ -20,6 +21,8 @@ IN_PART = 4
 """Some of many lines, keys or requests failed; the others were carried out."""
 DIFFERENT = 5
 """`bench verify` found a value other than the one that was written."""
+CONDITION_FAILED = 6
+"""The key hasn't what the write requires; nothing was written."""
 INTERRUPTED = 130
 """Ctrl-C, as in shells."""
 
@@ -32,4 +35,6 @@ def code_of(error: LimeDBError) -> int:
         return USAGE
     if error.reason == KeyNotFoundError.reason:
         return NOT_FOUND
+    if error.reason == ConditionFailedError.reason:
+        return CONDITION_FAILED
     return FAILED

@@ -1,4 +1,4 @@
-"""`limedb get|set|del|health`: one request to a node or to Envoy.
+"""`limedb get|set|cas|del|health`: one request to a node or to Envoy.
 
 Tested in tests/cli/test_commands.py.
 """
@@ -24,6 +24,8 @@ from limedb.cli.output import (
     table,
     value_fields,
 )
+from limedb.core.condition import Condition
+from limedb.core.hlc import MAX_VERSION
 from limedb.core.limits import MAX_TTL_MS
 from limedb.core.quorum import Level
 from limedb.errors import UnsupportedError
@@ -34,25 +36,39 @@ if TYPE_CHECKING:
     from limedb.operator.cluster import View
 
 
+version_option = click.option(
+    "--if-version",
+    type=click.IntRange(0, MAX_VERSION),
+    metavar="N",
+    help="Do it only if the value of KEY has this version; 0: only if it has no value.",
+)
+value_option = click.option("--if-value", metavar="TEXT", help="Do it only if the value of KEY is this text.")
+
+
 @command(
     "get",
     examples="""
     limedb get greeting
     limedb get greeting --consistency linearizable -o json
     limedb get picture > picture.png
+    limedb get greeting --version
     """,
 )
 @click.argument("key")
+@click.option("--version", is_flag=True, help="Print the version of the value instead, for --if-version.")
 @output_option(RAW)
 @consistency_option
 @target_option
 @timeout_option
-def get(key: str, shape: str, level: Level | None, target: Target, timeout: float) -> None:
+def get(key: str, version: bool, shape: str, level: Level | None, target: Target, timeout: float) -> None:
     """Print the value of KEY; exit with 3 if it has none."""
     with node_client(target, timeout) as node:
         found = node.get(key, level)
     if shape == JSON:
-        echo_json({"key": key, **value_fields(found.value), "nodeUrl": found.node_url})
+        stamp = {"version": str(found.version), "expiresAtMs": str(found.expires_at_ms)}
+        echo_json({"key": key, **value_fields(found.value), "nodeUrl": found.node_url, **stamp})
+    elif version:
+        click.echo(found.version)
     elif shape == TABLE:
         show_rows(shape, ("KEY", "NODE", "VALUE"), [(key, found.node_url, shown_value(found.value))])
     elif isinstance(found.value, bytes):
@@ -68,6 +84,8 @@ def get(key: str, shape: str, level: Level | None, target: Target, timeout: floa
     limedb set session/7 open --ttl 60
     limedb set offer/3 half-price --expires-at 2030-01-31T12:00:00Z
     limedb set picture --file picture.png
+    limedb set greeting hello --if-version 117018236158017536
+    limedb set jobs/7 taken --if-absent --ttl 60
     """,
 )
 @click.argument("key")
@@ -87,6 +105,11 @@ def get(key: str, shape: str, level: Level | None, target: Target, timeout: floa
     help="When it expires: 2030-01-31T12:00:00Z (or +02:00), or milliseconds since 1970. A moment that has"
     " passed deletes KEY.",
 )
+@click.option("--keep-ttl", is_flag=True, help="Let it expire when the value before it would have.")
+@version_option
+@click.option("--if-absent", is_flag=True, help="Store it only if KEY has no value.")
+@click.option("--if-exists", is_flag=True, help="Store it only if KEY has a value.")
+@value_option
 @output_option(RAW)
 @consistency_option
 @target_option
@@ -98,20 +121,67 @@ def set_(
     ttl: float | None,
     ttl_ms: int | None,
     expires_at: int | None,
+    keep_ttl: bool,
+    if_version: int | None,
+    if_absent: bool,
+    if_exists: bool,
+    if_value: str | None,
     shape: str,
     level: Level | None,
     target: Target,
     timeout: float,
 ) -> None:
-    """Store VALUE, or the contents of a file, under KEY, and print OK."""
+    """Store VALUE, or the contents of a file, under KEY, and print OK.
+
+    With a condition that doesn't hold, it stores nothing and exits with 6.
+    """
     if (value is None) == (file is None):
         raise click.UsageError("give either VALUE or --file")
-    if sum(life is not None for life in (ttl, ttl_ms, expires_at)) > 1:
-        raise click.UsageError("give one of --ttl, --ttl-ms and --expires-at")
+    if sum(life is not None for life in (ttl, ttl_ms, expires_at, keep_ttl or None)) > 1:
+        raise click.UsageError("give one of --ttl, --ttl-ms, --expires-at and --keep-ttl")
+    condition = _condition(if_version, if_value, if_absent, if_exists)
     life_ms = max(1, round(ttl * 1000)) if ttl else ttl_ms or 0
     content = value if value is not None else file.read() if file else b""
     with node_client(target, timeout) as node:
-        receipt = node.set(key, content, life_ms, level, expires_at or 0)
+        receipt = node.set(key, content, life_ms, level, expires_at or 0, condition, keep_ttl)
+    _show_stored(key, shape, receipt)
+
+
+@command(
+    "cas",
+    examples="""
+    limedb cas light/hall off on
+    limedb cas light/hall off on --keep-ttl
+    """,
+)
+@click.argument("key")
+@click.argument("old")
+@click.argument("new")
+@click.option("--keep-ttl", is_flag=True, help="Let it expire when the value before it would have.")
+@output_option(RAW)
+@consistency_option
+@target_option
+@timeout_option
+def cas(
+    key: str,
+    old: str,
+    new: str,
+    keep_ttl: bool,
+    shape: str,
+    level: Level | None,
+    target: Target,
+    timeout: float,
+) -> None:
+    """Store NEW under KEY if its value is the text OLD, and print OK; else exit with 6.
+
+    It is `limedb set KEY NEW --if-value OLD`.
+    """
+    with node_client(target, timeout) as node:
+        receipt = node.set(key, new, 0, level, 0, Condition(value=old), keep_ttl)
+    _show_stored(key, shape, receipt)
+
+
+def _show_stored(key: str, shape: str, receipt: Receipt) -> None:
     if shape == JSON:
         echo_json({"key": key, **_as_rest(receipt)})
     elif shape == TABLE:
@@ -125,17 +195,32 @@ def set_(
     examples="""
     limedb del greeting
     limedb del greeting -o json
+    limedb del jobs/7 --if-value taken
     """,
 )
 @click.argument("key")
+@version_option
+@value_option
 @output_option(RAW)
 @consistency_option
 @target_option
 @timeout_option
-def del_(key: str, shape: str, level: Level | None, target: Target, timeout: float) -> None:
-    """Delete KEY, and print 1, or 0 if it had no value."""
+def del_(
+    key: str,
+    if_version: int | None,
+    if_value: str | None,
+    shape: str,
+    level: Level | None,
+    target: Target,
+    timeout: float,
+) -> None:
+    """Delete KEY, and print 1, or 0 if it had no value.
+
+    With a condition that doesn't hold, it deletes nothing and exits with 6.
+    """
+    condition = _condition(if_version, if_value)
     with node_client(target, timeout) as node:
-        deleted, receipt = node.delete(key, level)
+        deleted, receipt = node.delete(key, level, condition)
     if shape == JSON:
         echo_json({"key": key, "deleted": deleted, **_as_rest(receipt)})
     elif shape == TABLE:
@@ -160,6 +245,18 @@ def health(shape: str, target: Target, timeout: float) -> None:
     if shape == RAW:
         echo(paint("SERVING" if serving else "NOT_SERVING"))
     sys.exit(OK if serving else FAILED)
+
+
+def _condition(
+    version: int | None, value: str | None, is_absent: bool = False, is_there: bool = False
+) -> Condition | None:
+    """Return the condition of a write; None: it has none."""
+    if sum((version is not None, value is not None, is_absent, is_there)) > 1:
+        raise click.UsageError("give one condition, of --if-version, --if-value, --if-absent and --if-exists")
+    if is_absent or is_there:
+        return Condition(exists=is_there)
+    given = Condition(version=version, value=value)
+    return given if given != Condition() else None
 
 
 def _is_serving(target: Target, timeout: float) -> bool:

@@ -10,10 +10,10 @@ See docs/client.md.
 from limedb.client import life  # noqa: F401 (before gRPC is loaded)
 from limedb.client.arguments import Consistency, Duration, Value, tls_of
 from limedb.client.client import Client
+from limedb.client.counters import Counter, SyncCounter
 from limedb.client.feeds import Feed, Watch
-from limedb.client.outcomes import Receipt
+from limedb.client.outcomes import Entry, Receipt
 from limedb.client.routing import Follow
-from limedb.client.scans import Entry
 from limedb.client.sync import SyncClient
 from limedb.client.sync_feeds import SyncFeed, SyncWatch
 from limedb.client.watches import Change
@@ -23,10 +23,12 @@ from limedb.tls.target import PathText
 __all__ = [
     "Change",
     "Client",
+    "Counter",
     "Entry",
     "Feed",
     "Receipt",
     "SyncClient",
+    "SyncCounter",
     "SyncFeed",
     "SyncWatch",
     "Token",

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing_extensions import override
 
 from limedb.client.batch_bytes import write_request, write_results, writes_of
-from limedb.client.outcomes import MISSING, NoAnswer, Outcome
+from limedb.client.outcomes import MISSING, Entry, NoAnswer, Outcome
+from limedb.core.record import value_size
 from limedb.errors import InvalidRequestError, LimeDBError, RemoteError, ResponseTooLargeError
 from limedb.wire.status import item_error
 from limedbpb.v1 import kv_pb2, record_pb2
@@ -145,10 +146,27 @@ class Reads(Batch):
     def halves(self) -> "tuple[Batch, Batch]":
         middle, parts = len(self.keys) // 2, []
         for cut in (slice(None, middle), slice(middle, None)):
-            part = Reads(self.level, self.timeout, self.gathering)
+            part = type(self)(self.level, self.timeout, self.gathering)
             part.keys, part.futures = self.keys[cut], self.futures[cut]
             parts.append(part)
         return parts[0], parts[1]
+
+
+class EntryReads(Reads):
+    """Keys to read with their versions."""
+
+    __slots__ = ()
+
+    @override
+    def outcomes(self, address: str, response: kv_pb2.SessionResponse) -> Sequence[Outcome]:
+        values = super().outcomes(address, response)
+        results = response.batch_get.results
+        return [
+            Entry(key, value, value_size(value), result.version, result.expires_at_ms)
+            if isinstance(value, str | bytes)
+            else value
+            for key, value, result in zip(self.keys, values, results, strict=True)
+        ]
 
 
 class Writes(Batch):

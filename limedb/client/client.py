@@ -4,7 +4,7 @@ It owns the functions that callers see, and turns outcomes into results and erro
 streams.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from time import monotonic, time
 from typing import TypeVar, cast, overload
 
@@ -28,15 +28,15 @@ from limedb.client.arguments import (
     token_of,
 )
 from limedb.client.batch_bytes import deleting, marked, storing
-from limedb.client.feeds import Feed, Watch, singly
+from limedb.client.batches import EntryReads, Reads
+from limedb.client.conditions import condition_of, depending
+from limedb.client.counters import Counter
+from limedb.client.feed_calls import FeedCalls
 from limedb.client.node_connection import NodeConnection
-from limedb.client.opening import Openable
-from limedb.client.outcomes import MISSING, Outcome, Receipt, Stored
+from limedb.client.outcomes import MISSING, Entry, Outcome, Receipt, Stored
 from limedb.client.retrying_executor import PendingCall, RetryingExecutor, new_key
 from limedb.client.routing import Follow, Routing, follow_of
-from limedb.client.scans import Entry, KeySpan, scan_pages, scan_request
-from limedb.client.watches import Change, watch_changes, watch_request
-from limedb.core.limits import DEFAULT_SCAN_SIZE
+from limedb.client.swaps import Edit, Swap, Turns
 from limedb.errors import (
     InvalidRequestError,
     LimeDBError,
@@ -51,7 +51,7 @@ from limedbpb.v1 import record_pb2
 D = TypeVar("D")
 
 
-class Client(Openable):
+class Client(FeedCalls):
     """A cluster, from `connect`. It belongs to the event loop that entered it.
 
     Every function takes consistency ("one", "quorum", "all", "linearizable"; None: as in `connect`) and
@@ -81,10 +81,10 @@ class Client(Openable):
     ) -> None:
         self._addresses, self._cluster_id = addresses_of(addresses), cluster_of(cluster_id)
         self._tls, self._token = tls, token_of(token)
-        self._level = level_of(consistency)
         self._follow: Follow = follow_of(follow_ring)
         self._idempotent, self._patient = flag("idempotent", idempotent), flag("patient", patient)
-        super().__init__(self._make, seconds_of(timeout))
+        self._turns = Turns()
+        super().__init__(self._make, seconds_of(timeout), level_of(consistency))
 
     def _make(self) -> RetryingExecutor:
         routing = Routing(
@@ -121,6 +121,20 @@ class Client(Openable):
             outcome = await _read_on(executor, key, node, outcome, level, deadline)
         return default if outcome is MISSING else outcome
 
+    async def get_entry(
+        self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> Entry | None:
+        """Return the value of a key with its version and expiry, or None where it has none."""
+        check_key(key)
+        level = self._level if consistency is None else level_of(consistency)
+        limit = self._timeout if timeout is None else seconds_of(timeout)
+        executor = self._opened()
+        node, deadline = executor.routing.pick(key), executor.time() + limit
+        outcome = await node.read(key, level, limit, EntryReads) if node is not None else None
+        if not isinstance(outcome, Entry) and outcome is not MISSING:
+            outcome = await _read_on(executor, key, node, outcome, level, deadline, EntryReads)
+        return outcome if isinstance(outcome, Entry) else None
+
     async def set(
         self,
         key: str,
@@ -128,23 +142,94 @@ class Client(Openable):
         ttl: Duration | None = None,
         *,
         expires_at: Moment | None = None,
+        if_version: int | None = None,
+        if_absent: bool = False,
+        if_value: Value | None = None,
+        if_exists: bool = False,
+        keep_ttl: bool = False,
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> Receipt:
         """Store a value. ttl: how long it lives (seconds, or a timedelta); expires_at: instead of that, until
         when (seconds since 1970, or a datetime with a time zone), where a moment that has passed deletes the
-        key; neither: forever.
+        key; keep_ttl: True: as long as the value before it would have; none of them: forever.
+
+        if_version, if_absent, if_value, if_exists: what the key must have for it, one of these: a version (0:
+        no value), no value, this value, any value. ConditionFailedError: it has something else; nothing was
+        written.
         """
         moment = 0 if expires_at is None else moment_ms(expires_at)
         write = _storing(key, value, milliseconds(ttl), moment)
-        return (await self._write(key, write, consistency, timeout)).receipt
+        condition = condition_of(key, if_version, if_absent, if_value, if_exists)
+        if condition is None and not keep_ttl:
+            return (await self._write(key, write, consistency, timeout)).receipt
+        has_life = bool(milliseconds(ttl) or moment)
+        write = depending(key, write, condition, flag("keep_ttl", keep_ttl), has_life)
+        version = condition.version or 0 if condition is not None else 0
+        return (await self._write(key, write, consistency, timeout, version)).receipt
 
     async def delete(
-        self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None
+        self,
+        key: str,
+        *,
+        if_version: int | None = None,
+        if_value: Value | None = None,
+        if_exists: bool = False,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
     ) -> bool:
-        """Delete a key; return whether it had a value."""
+        """Delete a key; return whether it had a value. if_version, if_value, if_exists: as in `set`."""
         check_key(key)
-        return (await self._write(key, deleting(key), consistency, timeout)).existed
+        write, condition = deleting(key), condition_of(key, if_version, False, if_value, if_exists)
+        if condition is None:
+            return (await self._write(key, write, consistency, timeout)).existed
+        write = depending(key, write, condition)
+        return (await self._write(key, write, consistency, timeout, condition.version or 0)).existed
+
+    async def cas(
+        self,
+        key: str,
+        edit: Edit,
+        *,
+        ttl: Duration | None = None,
+        keep_ttl: bool = False,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> Value | None:
+        """Replace the value of a key by what `edit` returns for it, and return that. None stands for no
+        value, on either side. If somebody else writes the key meanwhile, it starts over with the new value:
+        `edit` may be called several times, and must do nothing else. An error that it raises ends the call.
+
+        ConditionFailedError: others were faster until the timeout; nothing was written. OutcomeUnknownError:
+        the last write may have taken effect; it is not repeated.
+        """
+        swap = self.swap(key, ttl, keep_ttl, consistency, timeout)
+        await swap.begin()
+        try:
+            while True:
+                new = edit(await swap.current())
+                if await swap.write(new):
+                    return new
+        finally:
+            await swap.end()
+
+    def swap(
+        self,
+        key: str,
+        ttl: Duration | None = None,
+        keep_ttl: bool = False,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> Swap:
+        """Return the steps of a `cas`: for edits that wait for something, and for the synchronous client."""
+        check_key(key)
+        limit = self._timeout if timeout is None else seconds_of(timeout)
+        return Swap(self, self._turns, key, ttl, keep_ttl, consistency, limit)
+
+    def counter(self, key: str) -> Counter:
+        """Return the counter that is stored under a key, as a whole number in decimal digits."""
+        check_key(key)
+        return Counter(self, key)
 
     async def get_many(
         self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None
@@ -191,118 +276,35 @@ class Client(Openable):
         outcomes = await self._carry(jobs, consistency, timeout)
         return sum(done.existed for done in outcomes.values() if isinstance(done, Stored))
 
-    def scan(
-        self,
-        prefix: str = "",
-        *,
-        start: str = "",
-        end: str = "",
-        limit: int | None = None,
-        keys_only: bool = False,
-        consistency: Consistency = None,
-        timeout: Duration | None = None,
-    ) -> Feed[Entry]:
-        """Iterate over the keys with a prefix, from start (included) to end (excluded), in the order of their
-        UTF-8; `limit` at most. It continues at another node when one fails; timeout: of each page. It is not
-        a snapshot: a key that is written meanwhile may appear as it was before or after, and every other key
-        appears once. RangeUnreachableError: too few replicas are up.
-        """
-        span = KeySpan(prefix, start, end, limit, keys_only)
-        return Feed(self._scan(span, DEFAULT_SCAN_SIZE, consistency, timeout), self._life, "the scan")
-
-    def scan_pages(
-        self,
-        prefix: str = "",
-        *,
-        start: str = "",
-        end: str = "",
-        limit: int | None = None,
-        keys_only: bool = False,
-        page_size: int = DEFAULT_SCAN_SIZE,
-        consistency: Consistency = None,
-        timeout: Duration | None = None,
-    ) -> Feed[list[Entry]]:
-        """Scan by pages of 1 to 1000 keys; pages hold fewer where values are large."""
-        span = KeySpan(prefix, start, end, limit, keys_only)
-        return Feed(singly(self._scan(span, page_size, consistency, timeout)), self._life, "the scan")
-
-    def watch(
-        self,
-        key: str | None = None,
-        *,
-        prefix: str = "",
-        after_version: int | None = None,
-        consistency: Consistency = None,
-        timeout: Duration | None = None,
-    ) -> Watch[Change]:
-        """Iterate over the changes of a key, or of the keys with a prefix, as they happen: from now on, or
-        from after a version: then also some from the seconds before it, which may have been reported already;
-        compare the versions of a key. It continues at another node when one fails, and never finishes; an
-        error ends it. timeout: how long it waits for a node that serves it. WatchGapError: the nodes no
-        longer know some of the changes:
-        watch from now on and, once that watch has begun, scan. RangeUnreachableError: too few replicas are
-        up.
-        """
-        changes = self._watch(key, prefix, after_version, consistency, timeout)
-        return Watch(changes, self._life, "the watch")
-
-    def watch_pages(
-        self,
-        key: str | None = None,
-        *,
-        prefix: str = "",
-        after_version: int | None = None,
-        consistency: Consistency = None,
-        timeout: Duration | None = None,
-    ) -> Feed[list[Change]]:
-        """Watch by groups of changes that arrive together. The first one is empty: from then on the watch
-        misses no change.
-        """
-        changes = self._watch(key, prefix, after_version, consistency, timeout)
-        return Feed(singly(changes), self._life, "the watch")
-
-    def _scan(
-        self, span: KeySpan, page_size: int, consistency: Consistency, timeout: Duration | None
-    ) -> AsyncGenerator[list[Entry], None]:
-        request = scan_request(span, page_size, self._scan_level(consistency))
-        limit = self._timeout if timeout is None else seconds_of(timeout)
-        return scan_pages(self._opened().routing, request, limit)
-
-    def _watch(
-        self,
-        key: str | None,
-        prefix: str,
-        after_version: int | None,
-        consistency: Consistency,
-        timeout: Duration | None,
-    ) -> AsyncGenerator[list[Change], None]:
-        level = level_of(consistency)  # the client's default is for reads and writes, not for watches
-        request = watch_request(key, prefix, after_version, level)
-        limit = self._timeout if timeout is None else seconds_of(timeout)
-        return watch_changes(self._opened().routing, request, limit)
-
-    def _scan_level(self, consistency: Consistency) -> record_pb2.Consistency:
-        """Return the level of a scan, which can't be LINEARIZABLE; where that is the default, QUORUM."""
-        if consistency is None and self._level == record_pb2.CONSISTENCY_LINEARIZABLE:
-            return record_pb2.CONSISTENCY_QUORUM
-        return self._level if consistency is None else level_of(consistency)
-
     # --- writing
 
     async def _write(
-        self, key: str, write: bytes, consistency: Consistency, timeout: Duration | None
+        self,
+        key: str,
+        write: bytes,
+        consistency: Consistency,
+        timeout: Duration | None,
+        version: int | None = None,
     ) -> Stored:
+        """Write one key. version: of a write that depends on what its key has, the version that it requires
+        (0: none). It gets an idempotency key in any case, which costs such a write nothing, so that it may be
+        sent again.
+        """
         level = self._level if consistency is None else level_of(consistency)
         limit = self._timeout if timeout is None else seconds_of(timeout)
         executor = self._opened()
-        began, now, once = monotonic(), executor.time(), self._once()
+        began, now = monotonic(), executor.time()
+        once = self._once() if version is None else new_key()
         node, outcome = executor.routing.pick(key), None
         if node is not None:
             item = marked(write, once, 0) if once else write
-            outcome = await node.write(key, item, bool(once), level, limit)
+            if version is None:
+                outcome = await node.write(key, item, bool(once), level, limit)
+            else:
+                outcome = await node.write_alone(key, item, level, limit)
             if isinstance(outcome, Stored):
                 return outcome
-        job = PendingCall(key, write, once, began)
+        job = PendingCall(key, write, once, began, version=version or 0)
         if outcome is not None:
             job.outcome = outcome
         await executor.carry_on(job, node, level, now + limit)
@@ -350,9 +352,12 @@ async def _read_on(
     outcome: Outcome | None,
     level: record_pb2.Consistency,
     deadline: float,
+    kind: type[Reads] = Reads,
 ) -> Outcome:
-    """Return the outcome of a read whose first try, if there was a way, did not return text."""
-    job = PendingCall(key)
+    """Return the outcome of a read whose first try, if there was a way, did not return text. kind: of batch,
+    that it travels in.
+    """
+    job = PendingCall(key, reads=kind)
     if outcome is not None:
         job.outcome = outcome
     if not isinstance(outcome, bytes):

@@ -15,7 +15,7 @@ import grpc
 
 from limedb.aio.retrying import Budget, Pauses
 from limedb.client.asked_cluster import AskedCluster
-from limedb.client.batches import Batch
+from limedb.client.batches import Batch, Reads, Writes
 from limedb.client.denials import denial_of
 from limedb.client.outcomes import NoAnswer, Outcome
 from limedb.client.stream import Stream
@@ -25,6 +25,7 @@ from limedb.errors import ConfigError, TokenFunctionError, UnauthenticatedError,
 from limedb.tls.dialling import open_aio_channel
 from limedb.tls.target import Target
 from limedb.wire.channels import CHANNEL_OPTIONS, CONNECT_MS
+from limedb.wire.conditions import no_conditions
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, record_pb2
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class NodeConnection:
     unanswered, or answered as a node of another cluster or one that doesn't know this client; pings_misled:
     the latter two; has_refused: soon after the client began, it refused, or nothing listened there; misled:
     it belongs to another cluster, so it gets no calls; denied: why it doesn't know this client. ping_seconds:
-    the least time to answer a ping.
+    the least time to answer a ping. takes_conditions: by its last ping, it judges the conditions of writes.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class NodeConnection:
         self.pings_failed, self.pings_misled, self.has_refused = 0, 0, False
         self.misled: WrongClusterError | None = None
         self.denied: UnauthenticatedError | None = None
+        self.takes_conditions = False
         self._cluster = cluster
         self._budget, self._trips = budget, RoundTrips(ping_seconds, max(LONGEST_PING_SECONDS, ping_seconds))
         self._sessions, self._changed = sessions, changed
@@ -105,9 +107,11 @@ class NodeConnection:
         self._probing: asyncio.Task[None] | None = self._loop.create_task(self._probe())
         self._is_closed = False
 
-    def read(self, key: str, level: record_pb2.Consistency, timeout: float) -> "asyncio.Future[Outcome]":
-        """Read a key, together with the other reads of this turn; return its outcome."""
-        return self._waiting.read(key, level, timeout)
+    def read(
+        self, key: str, level: record_pb2.Consistency, timeout: float, kind: type[Reads] = Reads
+    ) -> "asyncio.Future[Outcome]":
+        """Read a key, together with the other reads of this turn of that kind; return its outcome."""
+        return self._waiting.read(key, level, timeout, kind)
 
     def write(
         self, key: str, item: bytes, may_repeat: bool, level: record_pb2.Consistency, timeout: float
@@ -117,6 +121,20 @@ class NodeConnection:
         idempotency key.
         """
         return self._waiting.write(key, item, may_repeat, level, timeout)
+
+    def write_alone(
+        self, key: str, item: bytes, level: record_pb2.Consistency, timeout: float
+    ) -> "asyncio.Future[Outcome]":
+        """Write what depends on what its key has; return its outcome. It travels alone: others would wait for
+        it, and it may have to be tried again.
+        """
+        alone = Writes(level, timeout)
+        alone.add(key, item, True, self._loop.create_future())
+        if self.is_up and not self.takes_conditions:
+            alone.resolve_all(no_conditions(self.url))
+        else:
+            self.send(alone)
+        return alone.futures[0]
 
     def send(self, batch: Batch) -> None:
         """Send a batch that is complete."""
@@ -141,6 +159,7 @@ class NodeConnection:
             return False
         self._trips.measured(self._loop.time() - began)
         self.url, self.denied = state.node_url, None
+        self.takes_conditions = state.takes_conditions
         if state.status != "active":
             self.reason = f"{state.node_url} is {state.status}: {state.problem or 'it takes no requests now'}"
             return False

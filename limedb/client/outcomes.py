@@ -27,6 +27,20 @@ class Receipt(NamedTuple):
     replicas: int
 
 
+class Entry(NamedTuple):
+    """A key that a read or a scan found.
+
+    value: None where a scan asked for keys only. size: the value's bytes, in UTF-8 for text. version: the
+    version that it is stored under. expires_at_ms: when it expires, in milliseconds since 1970; 0: never.
+    """
+
+    key: str
+    value: str | bytes | None
+    size: int
+    version: int
+    expires_at_ms: int
+
+
 class Missing(Enum):
     """A key without a value."""
 
@@ -54,7 +68,7 @@ class NoAnswer(NamedTuple):
     waited: float = 0.0
 
 
-Outcome = str | bytes | Missing | Stored | LimeDBError | NoAnswer
+Outcome = str | bytes | Entry | Missing | Stored | LimeDBError | NoAnswer
 
 
 class RetryPolicy(Enum):

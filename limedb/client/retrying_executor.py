@@ -15,7 +15,7 @@ from limedb.client.batches import MAX_ITEMS, Batch, Gathering, Reads, Writes
 from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import NoAnswer, Outcome, RetryPolicy, again, asked_seconds, error_of, is_unknown
 from limedb.client.routing import Routing
-from limedb.errors import LimeDBError
+from limedb.errors import ConditionFailedError, LimeDBError
 from limedbpb.v1 import record_pb2
 
 
@@ -23,15 +23,33 @@ class PendingCall:
     """A call for one key. write: the bytes of a BatchWrite; None: it is a read. once: the idempotency key, by
     which nodes apply the write once, however often it is sent; empty: they don't. tries: how many so far,
     since `began` (seconds, monotonic). outcome: the last one; unknown: the first that left open whether it
-    was written.
+    was written. reads: the kind of batch that a read travels in. version: the one that a write requires; 0:
+    none.
     """
 
-    __slots__ = ("_attempt", "began", "key", "once", "outcome", "tries", "unknown", "write")
+    __slots__ = (
+        "_attempt",
+        "began",
+        "key",
+        "once",
+        "outcome",
+        "reads",
+        "tries",
+        "unknown",
+        "version",
+        "write",
+    )
 
     def __init__(
-        self, key: str, write: bytes | None = None, once: bytes = b"", began: float | None = None
+        self,
+        key: str,
+        write: bytes | None = None,
+        once: bytes = b"",
+        began: float | None = None,
+        reads: type[Reads] = Reads,
+        version: int = 0,
     ) -> None:
-        self.key, self.write, self.once = key, write, once
+        self.key, self.write, self.once, self.reads, self.version = key, write, once, reads, version
         self.outcome: Outcome = NoAnswer("", "there was no time to send it", begun=False)
         self.unknown: Outcome | None = None
         self.tries, self.began, self._attempt = 0, time.monotonic() if began is None else began, 0
@@ -66,11 +84,17 @@ class PendingCall:
     def error(self) -> LimeDBError | None:
         """Return the error that the caller gets; None: the call succeeded."""
         error = error_of(self.key, self.outcome, self.write is not None)
-        if error is not None and self.unknown is not None:
+        if error is not None and self.unknown is not None and not self._never_wrote():
             error = error_of(self.key, self.unknown, is_write=True)
         if error is not None:
             error.tried = tried_words(self.tries, time.monotonic() - self.began)
         return error
+
+    def _never_wrote(self) -> bool:
+        """Return whether its last outcome proves that no try wrote, or will: by its key the nodes know that
+        none did, and the version that it requires never comes back.
+        """
+        return isinstance(self.outcome, ConditionFailedError) and self.version > 0
 
 
 def new_key() -> bytes:
@@ -204,7 +228,7 @@ def _batches(
 ) -> Iterator[Batch]:
     if jobs[0].write is None:
         for start in range(0, len(jobs), MAX_ITEMS):
-            reads = Reads(level, timeout, gathering)
+            reads = jobs[0].reads(level, timeout, gathering)
             reads.keys = [job.key for job in jobs[start : start + MAX_ITEMS]]
             yield reads
         return

@@ -8,24 +8,11 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from limedb.client.arguments import check_text, flag, whole_number
+from limedb.client.outcomes import Entry
 from limedb.client.resume import resume
 from limedb.client.routing import Routing
 from limedb.core.limits import MAX_PAGE_SIZE
 from limedbpb.v1 import kv_pb2, record_pb2
-
-
-class Entry(NamedTuple):
-    """A key that a scan found.
-
-    value: None where the scan asked for keys only. size: the value's bytes, in UTF-8 for text. version: the
-    version that it is stored under. expires_at_ms: when it expires, in milliseconds since 1970; 0: never.
-    """
-
-    key: str
-    value: str | bytes | None
-    size: int
-    version: int
-    expires_at_ms: int
 
 
 class KeySpan(NamedTuple):

@@ -11,11 +11,12 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast, overload
 
-from limedb.client.arguments import Consistency, Duration, Moment, Value
+from limedb.client.arguments import Consistency, Duration, Moment, Value, check_key
 from limedb.client.client import Client
+from limedb.client.counters import SyncCounter
 from limedb.client.life import FORKS, SYNC_USE, Life
-from limedb.client.outcomes import Receipt
-from limedb.client.scans import Entry
+from limedb.client.outcomes import Entry, Receipt
+from limedb.client.swaps import Edit
 from limedb.client.sync_feeds import SyncFeed, SyncWatch
 from limedb.client.watches import Change
 
@@ -119,6 +120,12 @@ class SyncClient:
         """See Client.get."""
         return self._run(self._client.get(key, default, consistency=consistency, timeout=timeout))
 
+    def get_entry(
+        self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> Entry | None:
+        """See Client.get_entry."""
+        return self._run(self._client.get_entry(key, consistency=consistency, timeout=timeout))
+
     def set(
         self,
         key: str,
@@ -126,17 +133,78 @@ class SyncClient:
         ttl: Duration | None = None,
         *,
         expires_at: Moment | None = None,
+        if_version: int | None = None,
+        if_absent: bool = False,
+        if_value: Value | None = None,
+        if_exists: bool = False,
+        keep_ttl: bool = False,
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> Receipt:
         """See Client.set."""
         return self._run(
-            self._client.set(key, value, ttl, expires_at=expires_at, consistency=consistency, timeout=timeout)
+            self._client.set(
+                key,
+                value,
+                ttl,
+                expires_at=expires_at,
+                if_version=if_version,
+                if_absent=if_absent,
+                if_value=if_value,
+                if_exists=if_exists,
+                keep_ttl=keep_ttl,
+                consistency=consistency,
+                timeout=timeout,
+            )
         )
 
-    def delete(self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None) -> bool:
+    def delete(
+        self,
+        key: str,
+        *,
+        if_version: int | None = None,
+        if_value: Value | None = None,
+        if_exists: bool = False,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> bool:
         """See Client.delete."""
-        return self._run(self._client.delete(key, consistency=consistency, timeout=timeout))
+        return self._run(
+            self._client.delete(
+                key,
+                if_version=if_version,
+                if_value=if_value,
+                if_exists=if_exists,
+                consistency=consistency,
+                timeout=timeout,
+            )
+        )
+
+    def cas(
+        self,
+        key: str,
+        edit: Edit,
+        *,
+        ttl: Duration | None = None,
+        keep_ttl: bool = False,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> Value | None:
+        """See Client.cas. `edit` is called in this thread."""
+        swap = self._begun(lambda: self._client.swap(key, ttl, keep_ttl, consistency, timeout))
+        self._run(swap.begin())
+        try:
+            while True:
+                new = edit(self._run(swap.current()))
+                if self._run(swap.write(new)):
+                    return new
+        finally:
+            self._run(swap.end())
+
+    def counter(self, key: str) -> SyncCounter:
+        """See Client.counter."""
+        check_key(key)
+        return SyncCounter(self, key)
 
     def get_many(
         self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None

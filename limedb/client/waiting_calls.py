@@ -15,6 +15,8 @@ from limedbpb.v1 import record_pb2
 
 Kind = tuple[record_pb2.Consistency, float]
 """Calls of one level and one timeout (seconds) share a batch."""
+ReadKind = tuple[record_pb2.Consistency, float, type[Reads]]
+"""Reads, too, if they are of one class."""
 
 
 class WaitingCalls:
@@ -25,7 +27,7 @@ class WaitingCalls:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, began: Callable[[], None]) -> None:
         self._loop, self._began = loop, began
-        self._reads: dict[Kind, Reads] = {}
+        self._reads: dict[ReadKind, Reads] = {}
         self._writes: dict[Kind, Writes] = {}
         self._later: dict[Kind, Writes] = {}
         """Writes of keys that the batch of their kind has already: they follow it."""
@@ -35,12 +37,14 @@ class WaitingCalls:
     def __bool__(self) -> bool:
         return bool(self._reads or self._writes or self._full)
 
-    def read(self, key: str, level: record_pb2.Consistency, timeout: float) -> "asyncio.Future[Outcome]":
-        """Add a read; return its outcome."""
-        kind = level, timeout
+    def read(
+        self, key: str, level: record_pb2.Consistency, timeout: float, reads: type[Reads] = Reads
+    ) -> "asyncio.Future[Outcome]":
+        """Add a read; return its outcome. reads: the class of its batch."""
+        kind = level, timeout, reads
         batch = self._reads.get(kind)
         if batch is None:
-            batch = self._reads[kind] = Reads(level, timeout)
+            batch = self._reads[kind] = reads(level, timeout)
             self._began()
         future: asyncio.Future[Outcome] = self._loop.create_future()
         batch.keys.append(key)
@@ -78,9 +82,9 @@ class WaitingCalls:
 
     def others(self, may_send: Callable[[Batch], bool]) -> Iterator[Batch]:
         """Take out the other batches that may be sent."""
-        for kind, reads in [*self._reads.items()]:
+        for read_kind, reads in [*self._reads.items()]:
             if may_send(reads):
-                yield self._reads.pop(kind)
+                yield self._reads.pop(read_kind)
         for kind, writes in [*self._writes.items()]:
             if may_send(writes):
                 del self._writes[kind]

@@ -26,7 +26,13 @@ _VERSION, _EXPIRES_AT, _TOMBSTONE, _KEY = b"\x09", b"\x11", b"\x18\x01", b"\x22"
 _VALUE, _BLOB, _TEXT = 0x2A, 0x32, b"\x2a"
 _SHORT_KEY = [_KEY + bytes((size,)) for size in range(128)]
 _FIRST, _KEY_TAG = _VERSION[0], _KEY[0]
+FIRST_TAGS = _FIRST, _KEY_TAG, _VALUE
+"""Of version, key and text, as numbers: all that a text has that doesn't expire, in this order."""
 _FIXED64 = Struct("<Q")
+STAMP, _EXPIRY_STAMP = b"\x41", b"\x49"
+"""The tags of version and expiry, the same in GetResponse and BatchGetResult; eight bytes follow, as in a
+record.
+"""
 KEY_TAG = _KEY
 """The tag before a key, in the tenth byte of most records."""
 _KEY_LIMIT = 4096
@@ -227,12 +233,25 @@ def own_content(key: str, data: bytes, now_ms: Callable[[], int]) -> bytes:
     """
     if len(data) > 11 and data[9] == _KEY_TAG and (size := data[10]) < 128 and data[0] == _FIRST:
         field = data[11 + size :]
-        # A short text is looked at in place: the calls would cost more than the look.
-        if len(field) > 2 and field[1] == len(field) - 2 < 128 and field[0] == _VALUE and field.isascii():
-            return field
         if _is_content(field):
             return field
     return content(utf8(key), data, now_ms)
+
+
+def stamp(data: bytes) -> bytes:
+    """The fields of a value's version and expiry, in the form that GetResponse and BatchGetResult have, from
+    its stored bytes.
+    """
+    if len(data) > 9 and data[9] == _KEY_TAG and data[0] == _FIRST:
+        return STAMP + data[1:9]
+    version, expires_at, _ = peek(data)
+    return stamp_of(version, expires_at)
+
+
+def stamp_of(version: int, expires_at: int) -> bytes:
+    """The same from the fields themselves."""
+    fields = STAMP + _FIXED64.pack(version) if version else b""
+    return fields + _EXPIRY_STAMP + _FIXED64.pack(expires_at) if expires_at else fields
 
 
 def is_plain_of(key: bytes, data: bytes) -> bool:

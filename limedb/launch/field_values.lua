@@ -58,6 +58,7 @@ local demands = {
   text = function() return "a string" end,
   bytes = function() return "base64" end,
   bool = function() return "true or false" end,
+  ["true"] = function() return "true" end,
   number = function() return "a number" end,
   whole = function(field) return "a whole number from 0 to " .. field.most end,
   enum = function(field) return "one of " .. table.concat(enums[field.enum], ", ", 2) end,

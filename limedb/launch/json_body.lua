@@ -3,6 +3,7 @@
 -- the rest in its own words.
 -- It reads byte by byte, which LuaJIT compiles: finding patterns would block the worker for far longer.
 local text, size, at -- the body, its length, and the place of the next byte
+local edits -- what takes the place of parts of the body: for each, where it begins and ends, and the new text
 
 local function skip_blanks()
   local i = at
@@ -150,6 +151,7 @@ end
 local function may_be_word(field, word)
   local kind = field.kind
   if kind == "bool" then return word == "true" or word == "false" end
+  if kind == "true" then return word == "true" end
   if kind == "enum" then return word:find("^%d+$") and is_value_of(field.enum, word) end
   if kind == "whole" then return not word:find("^0%d") and is_whole(word, field.most) end
   return kind == "number" and is_finite(word)
@@ -228,10 +230,13 @@ function read_object(message, seen)
     return
   end
   while true do
+    local from = at
     local field = read_name(message)
+    local value_at = at
     note(seen, field, message)
     if byte(text, at) == 110 and word_here() == "null" then -- as if it were not there
       at = at + 4
+      if field.part then edits[#edits + 1] = {from, at - 1, '"condition":null'} end
     else
       choose(seen, field, message)
       if not field.is_list then
@@ -242,6 +247,10 @@ function read_object(message, seen)
         refuse_syntax("the value of " .. field.name)
       else
         refuse(("%s=%s: must be an array"):format(field.name, shown()))
+      end
+      if field.part then
+        local value = field.gives or sub(text, value_at, at - 1)
+        edits[#edits + 1] = {from, at - 1, ('"condition":{"%s":%s}'):format(field.part, value)}
       end
     end
     skip_blanks()
@@ -256,9 +265,22 @@ function read_object(message, seen)
   end
 end
 
+-- Returns the body with its edits.
+local function edited(content)
+  local parts, from = {}, 1
+  for _, edit in ipairs(edits) do
+    parts[#parts + 1] = sub(content, from, edit[1] - 1)
+    parts[#parts + 1] = edit[3]
+    from = edit[2] + 1
+  end
+  parts[#parts + 1] = sub(content, from)
+  return table.concat(parts)
+end
+
 -- Refuses a body that is not one JSON object with the fields of its message. seen: those that the query has.
+-- Returns another one to send instead, where it has the short names of a condition.
 local function check_body(content, message, seen)
-  text, size, at = content, #content, 1
+  text, size, at, edits = content, #content, 1, {}
   if sub(text, 1, 3) == "\239\187\191" then refuse("the body begins with a byte order mark (U+FEFF): leave it out") end
   skip_blanks()
   if byte(text, at) ~= OPEN_OBJECT then refuse("the body must be a JSON object; " .. fields_of(message)) end
@@ -268,4 +290,5 @@ local function check_body(content, message, seen)
     refuse(("the body has more after its object, at byte %d: send one object"):format(at))
   end
   text = nil
+  return #edits > 0 and edited(content) or nil
 end

@@ -16,12 +16,21 @@ local function may_be_in_query(field, word)
   if kind == "text" then return is_utf8(word) end
   if kind == "bytes" then return is_base64(word, 1, #word) end
   if kind == "bool" then return query_bools[word:lower()] end
+  if kind == "true" then return word == "true" end
   if kind == "enum" then return is_value_of(field.enum, word) end
   return kind == "whole" and word:find("^%d+$") and is_whole(word, field.most)
 end
 
--- Refuses parameters that the request doesn't have, or whose values it can't have.
+-- Returns a condition as a parameter of the query, as the transcoder reads it.
+local function as_parameter(part, value)
+  return ("condition.%s=%s"):format(part, value:gsub("[^%w]", function(c) return ("%%%02X"):format(c:byte()) end))
+end
+
+-- Refuses parameters that the request doesn't have, or whose values it can't have. One that it doesn't have is ignored
+-- on some paths, but not what might be a condition: without it, the write would be carried out. Returns the parameter
+-- that the transcoder reads instead of a condition's short name.
 local function check_query(query, request, seen)
+  local condition
   for part in query:gmatch("[^&]+") do
     local name, value = part:match("^([^=]*)=?(.*)$")
     name, value = decoded(name, true), decoded(value, true)
@@ -31,10 +40,28 @@ local function check_query(query, request, seen)
       choose(seen, field, request.message)
       if field.kind == "text" and not is_utf8(value) then refuse(field.name .. ": must be UTF-8, percent-encoded") end
       if not may_be_in_query(field, value) then refuse_value(field, nil, safe(value)) end
-    elseif name ~= "node" and not request.ignores_unknown then
+      if field.part then condition = as_parameter(field.part, field.gives or value) end
+    elseif name ~= "node" and (not request.ignores_unknown or name:lower():find("^if") or name:find("^condition")) then
       refuse(("unknown parameter %s in the query; this path takes %s"):format(safe(name), request.takes))
     end
   end
+  return condition
+end
+
+-- Returns the condition that HTTP's own headers name, as a parameter. matches, differs: If-Match and If-None-Match.
+local function header_condition(request, seen, matches, differs)
+  if not matches and not differs then return nil end
+  local name = matches and "If-Match" or "If-None-Match"
+  if request.message ~= "limedb.v1.SetRequest" and request.message ~= "limedb.v1.DeleteRequest" then
+    refuse(name .. ": of the writes, only set and del take it")
+  end
+  if matches and differs then refuse("If-Match and If-None-Match: give one of them") end
+  choose(seen, {name = name, oneof = "condition"}, request.message)
+  if matches == "*" then return as_parameter("exists", "true") end
+  if differs == "*" then return as_parameter("exists", "false") end
+  local version = matches and matches:match('^"(%d+)"$')
+  if version and is_whole(version, "18446744073709551615") then return as_parameter("version", version) end
+  refuse(("%s=%s: must be %s"):format(name, safe(matches or differs), matches and 'an ETag as get has it, such as "7", or *' or "*"))
 end
 
 -- Refuses a body that is not plain UTF-8.
@@ -48,19 +75,22 @@ local function check_encoding(content_type, coding)
   end
 end
 
-local function check(request, path, query, body, content_type, coding)
+-- Returns what is to take the place of the body, if anything is, and a parameter to add to the query.
+local function check(request, path, query, body, content_type, coding, matches, differs)
   local seen = {}
   depth = 0
   if body then check_encoding(content_type, coding) end
   if not is_utf8(decoded(path)) then refuse("the key in the path must be UTF-8, percent-encoded") end
-  check_query(query, request, seen)
+  local condition = header_condition(request, seen, matches, differs)
+  condition = check_query(query, request, seen) or condition
   if request.has_body and body then
-    check_body(body, request.message, seen)
+    return check_body(body, request.message, seen), condition
   elseif body and not body:find("^%s*$") and not body:find("^%s*{%s*}%s*$") then
     refuse("this path takes no body: put its fields into the query")
   elseif request.has_body and request.needs_body then
     refuse("the body is empty: send a JSON object; " .. fields_of(request.message))
   end
+  return nil, condition
 end
 
 function envoy_on_request(handle)
@@ -69,10 +99,21 @@ function envoy_on_request(handle)
   local request = requests[path] or requests[path:match("^/api/v1/%l+/") or ""]
   if not request then return end
   local content_type, coding = headers:get("content-type"), headers:get("content-encoding")
+  local matches, differs = headers:get("if-match"), headers:get("if-none-match")
+  if headers:get(":method") == "GET" then
+    if differs then handle:streamInfo():dynamicMetadata():set("limedb", "if-none-match", differs) end
+    matches, differs = nil, nil
+  end
   local body = handle:body() -- this waits for it, and the headers are gone then
   local content = body and body:length() > 0 and body:getBytes(0, body:length()) or nil
-  local is_right, refusal = pcall(check, request, path, query, content, content_type, coding)
-  if is_right then return end
-  if type(refusal) ~= "table" then error(refusal, 0) end
-  handle:respond({[":status"] = refusal.status}, refusal.why)
+  local is_right, new, condition = pcall(check, request, path, query, content, content_type, coding, matches, differs)
+  if is_right then
+    if new then body:setBytes(new) end
+    if condition then
+      handle:headers():replace(":path", path .. "?" .. (query ~= "" and query .. "&" or "") .. condition)
+    end
+    return
+  end
+  if type(new) ~= "table" then error(new, 0) end
+  handle:respond({[":status"] = new.status}, new.why)
 end

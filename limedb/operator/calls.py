@@ -15,6 +15,7 @@ from typing import Self, TypeVar, cast
 
 import grpc
 
+from limedb.core.condition import Condition
 from limedb.core.quorum import Level
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
 from limedb.operator.call_errors import error_of
@@ -22,6 +23,7 @@ from limedb.tls.diagnosis import why
 from limedb.tls.dialling import open_channel
 from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
+from limedb.wire.conditions import no_conditions, require
 from limedb.wire.expiry import expire_at
 from limedb.wire.levels import consistency_of
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, record_pb2
@@ -36,10 +38,14 @@ TLS_REMEDY = "; --ca, --cert and --key, or LIMEDB_CA and its like, name the file
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A value that was read, and the node that held it."""
+    """A value that was read, and the node that held it. version: of the value; 0: the node doesn't say.
+    expires_at_ms: when it expires, in milliseconds since 1970; 0: never.
+    """
 
     value: str | bytes
     node_url: str
+    version: int = 0
+    expires_at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,8 @@ class NodeClient(Caller):
         request = kv_pb2.GetRequest(key=key, consistency=consistency_of(level))
         response = self._call(lambda: self._kv.Get(request, timeout=self._timeout))
         blob = response.WhichOneof("content") == "blob"
-        return Found(response.blob if blob else response.value, response.node_url)
+        value = response.blob if blob else response.value
+        return Found(value, response.node_url, response.version, response.expires_at_ms)
 
     def set(
         self,
@@ -161,11 +168,20 @@ class NodeClient(Caller):
         ttl_ms: int = 0,
         level: Level | None = None,
         expires_at_ms: int = 0,
+        condition: Condition | None = None,
+        keep_ttl: bool = False,
     ) -> Receipt:
         """Store a value. ttl_ms: milliseconds to live; expires_at_ms: instead of that, until then, in
-        milliseconds since 1970; 0: forever.
+        milliseconds since 1970; 0: forever. condition: what the key must have; None: anything. keep_ttl: it
+        expires when the value before it would have.
         """
-        request = kv_pb2.SetRequest(key=key, ttl_ms=ttl_ms, consistency=consistency_of(level))
+        request = kv_pb2.SetRequest(
+            key=key, ttl_ms=ttl_ms, consistency=consistency_of(level), keep_ttl=keep_ttl
+        )
+        if condition is not None or keep_ttl:
+            self._check_conditions()
+        if condition is not None:
+            require(request, condition)
         if expires_at_ms:
             expire_at(request, expires_at_ms, int(time.time() * 1000))
         if isinstance(value, str):
@@ -174,11 +190,25 @@ class NodeClient(Caller):
             request.blob = value
         return _receipt(self._call(lambda: self._kv.Set(request, timeout=self._timeout)).receipt)
 
-    def delete(self, key: str, level: Level | None = None) -> tuple[int, Receipt]:
-        """Delete a key; return how many values were deleted, 0 or 1, and the receipt."""
+    def delete(
+        self, key: str, level: Level | None = None, condition: Condition | None = None
+    ) -> tuple[int, Receipt]:
+        """Delete a key; return how many values were deleted, 0 or 1, and the receipt. condition: what the key
+        must have; None: anything.
+        """
         request = kv_pb2.DeleteRequest(key=key, consistency=consistency_of(level))
+        if condition is not None:
+            self._check_conditions()
+            require(request, condition)
         answer = self._call(lambda: self._kv.Delete(request, timeout=self._timeout))
         return answer.deleted, _receipt(answer.receipt)
+
+    def _check_conditions(self) -> None:
+        """UnsupportedError: the node that answers would carry a conditional write out in any case."""
+        stub = cluster_pb2_grpc.ClusterServiceStub(self._channel)
+        state = self._call(lambda: stub.GetState(cluster_pb2.GetStateRequest(), timeout=self._timeout))
+        if not state.takes_conditions:
+            raise no_conditions(state.node_url)
 
     def is_serving(self) -> bool:
         """Return whether grpc.health.v1 says that the node takes requests."""

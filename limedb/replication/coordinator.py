@@ -368,7 +368,7 @@ class Coordinator:
             return record
         if record is None or record.value is None or not record.is_live(self._skew.now_ms()):
             return KeyNotFoundError(read.key)
-        return Found(record.value, read.node_url, record.encoded)
+        return Found(record.value, read.node_url, record.encoded, record.version, record.expires_at)
 
 
 def _not_begun(write: Write, error: LimeDBError) -> LimeDBError:

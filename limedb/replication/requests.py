@@ -67,12 +67,14 @@ class WriteBatch(Sequence[Write]):
 
 class Found(NamedTuple):
     """A value that was read, and the first of the replicas asked that held it. stored: its record in stored
-    form, where it is at hand; empty: it isn't.
+    form, where it is at hand; empty: it isn't. version, expires_at: of its record.
     """
 
     value: str | bytes
     node_url: str
     stored: bytes = b""
+    version: int = 0
+    expires_at: int = 0
 
 
 Outcome = Found | bytes | LimeDBError | None

@@ -8,6 +8,7 @@ from limedb.core.record import Record, value_size
 from limedb.errors import LimeDBError
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.page import KeyPage
+from limedb.wire.conditions import condition_from
 from limedb.wire.expiry import ttl_ms_of
 from limedb.wire.old_errors import failure_of
 from limedb.wire.status import status_of
@@ -19,28 +20,51 @@ SetMessage = kv_pb2.SetRequest | kv_pb2.SetDirectRequest
 def write_from(request: SetMessage, kind: str) -> Write:
     """The write that a Set or SetDirect asks for. kind: of its content, value or blob."""
     value = request.blob if kind == "blob" else request.value
-    key, attempt = b"", 0
-    if isinstance(request, kv_pb2.SetRequest):
-        key, attempt = request.idempotency_key, request.attempt
-    return Write(request.key, value, ttl_ms_of(request), key, attempt, request.expires_at_ms)
+    if isinstance(request, kv_pb2.SetDirectRequest):
+        return Write(request.key, value, ttl_ms_of(request), expires_at_ms=request.expires_at_ms)
+    return Write(
+        request.key,
+        value,
+        ttl_ms_of(request),
+        request.idempotency_key,
+        request.attempt,
+        request.expires_at_ms,
+        condition_from(request),
+        request.keep_ttl,
+    )
 
 
 def delete_from(request: kv_pb2.DeleteRequest) -> Write:
     """The write that a Delete asks for."""
-    return Write(request.key, None, 0, request.idempotency_key, request.attempt)
+    key, attempt = request.idempotency_key, request.attempt
+    return Write(request.key, None, 0, key, attempt, condition=condition_from(request))
 
 
 def batch_write_from(item: kv_pb2.BatchWrite, kind: str) -> Write:
     """The write that an item of a BatchSet asks for. kind: of its content, value, blob or delete."""
     value = None if kind == "delete" else item.blob if kind == "blob" else item.value
-    return Write(item.key, value, ttl_ms_of(item), item.idempotency_key, item.attempt, item.expires_at_ms)
+    return Write(
+        item.key,
+        value,
+        ttl_ms_of(item),
+        item.idempotency_key,
+        item.attempt,
+        item.expires_at_ms,
+        condition_from(item),
+        item.keep_ttl,
+    )
 
 
 def get_response(found: Found) -> kv_pb2.GetResponse:
     """The answer to a Get."""
+    answer = kv_pb2.GetResponse(
+        node_url=found.node_url, version=found.version, expires_at_ms=found.expires_at
+    )
     if isinstance(found.value, str):
-        return kv_pb2.GetResponse(value=found.value, node_url=found.node_url)
-    return kv_pb2.GetResponse(blob=found.value, node_url=found.node_url)
+        answer.value = found.value
+    else:
+        answer.blob = found.value
+    return answer
 
 
 def receipt(written: Written) -> record_pb2.Receipt:
@@ -54,9 +78,12 @@ def batch_get_result(outcome: Found | LimeDBError) -> kv_pb2.BatchGetResult:
     """The outcome for a key of a BatchGet."""
     if isinstance(outcome, LimeDBError):
         return kv_pb2.BatchGetResult(error=status_of(outcome), failure=failure_of(outcome))
+    result = kv_pb2.BatchGetResult(found=True, version=outcome.version, expires_at_ms=outcome.expires_at)
     if isinstance(outcome.value, str):
-        return kv_pb2.BatchGetResult(found=True, value=outcome.value)
-    return kv_pb2.BatchGetResult(found=True, blob=outcome.value)
+        result.value = outcome.value
+    else:
+        result.blob = outcome.value
+    return result
 
 
 def batch_set_result(outcome: Written | LimeDBError) -> kv_pb2.BatchSetResult:

@@ -118,7 +118,8 @@ def fields() -> dict[str, dict[str, dict[str, str | bool]]]:
 
     Each name maps to facts: name, the usual spelling; kind, one of text, bytes, bool, whole, number, enum and
     message; message or enum, the full name of its type; is_list; oneof, the name of the choice that it
-    belongs to; most, the largest whole number that it may be. Facts that don't apply are left out.
+    belongs to; most, the largest whole number that it may be. Facts that don't apply are left out. A write
+    has further fields for its condition, as in `_short_names`, of the further kind true.
     """
     found: dict[str, dict[str, dict[str, str | bool]]] = {}
     for method in _methods():
@@ -231,6 +232,25 @@ def _add_fields(message: Descriptor, found: dict[str, dict[str, dict[str, str | 
         names[field.name] = names[field.json_name] = _facts(field)
         if field.message_type is not None:
             _add_fields(field.message_type, found)
+            if field.name == "condition":
+                names["condition"]["oneof"] = "condition"
+                names |= _short_names(field, field.message_type)
+
+
+def _short_names(condition: FieldDescriptor, holds: Descriptor) -> dict[str, dict[str, str | bool]]:
+    """The fields of REST that stand for a whole condition, one of which may be there instead of it:
+    ifVersion, ifValue, ifBlob, ifExists and ifAbsent. holds: the condition's message. Facts: part, the field
+    of the condition that has their value; gives, the value that it has instead.
+    """
+    of = {field.name: field for field in holds.fields}
+    parts = {name: name for name in ("version", "value", "blob", "exists")} | {"absent": "exists"}
+    found: dict[str, dict[str, str | bool]] = {}
+    for name, part in parts.items():
+        facts = {**_facts(of[part]), "name": f"if{name.title()}", "part": part, "oneof": condition.name}
+        if part == "exists":
+            facts |= {"kind": "true", "gives": "true" if name == part else "false"}
+        found[f"if{name.title()}"] = found[f"if_{name}"] = facts
+    return found
 
 
 def _facts(field: FieldDescriptor) -> dict[str, str | bool]:

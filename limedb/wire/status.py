@@ -23,7 +23,7 @@ from google.rpc import status_pb2
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
 from limedb import errors
-from limedb.wire import old_errors
+from limedb.wire import conditions, old_errors
 from limedbpb.v1 import kv_pb2, replica_pb2
 
 log = logging.getLogger(__name__)
@@ -124,6 +124,7 @@ def status_of(
         delay = RetryInfo()
         delay.retry_delay.FromMilliseconds(math.ceil(1000 * seconds))
         status.details.add().Pack(delay)
+    conditions.add_current(status, error, room)
     return status
 
 
@@ -218,7 +219,9 @@ def item_error(node_url: str, status: status_pb2.Status, failure: kv_pb2.Failure
     version 0.1.
     """
     old = old_errors.from_failure(node_url, name_of(status.code), status, failure)
-    return as_itself(error_from(node_url, status) or old, status.message)
+    error = as_itself(error_from(node_url, status) or old, status.message)
+    conditions.take_current(error, status)
+    return error
 
 
 def refusal_error(node_url: str, refusal: replica_pb2.Refusal) -> errors.LimeDBError:

@@ -299,3 +299,42 @@ def test_output_that_its_encoding_cannot_hold_fails_with_the_reason(
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert "the output's encoding" in done.stderr
     assert "has no '\\u2603': use a UTF-8 locale" in done.stderr
+
+
+def test_a_write_may_require_what_its_key_has(run: Run, told: Told) -> None:
+    assert run("set", "if/a", "1", "--if-absent").stdout == "OK\n"
+    failed = run("set", "if/a", "2", "--if-absent")
+    assert (failed.returncode, failed.stdout) == (6, "")
+    assert "key 'if/a' hasn't what the write requires: it has version" in failed.stderr
+    version = run("get", "if/a", "--version").stdout.strip()
+    assert told("get", "if/a")["version"] == version
+    assert run("set", "if/a", "2", "--if-version", version).stdout == "OK\n"
+    assert run("del", "if/a", "--if-version", version).returncode == 6
+    assert run("cas", "if/a", "1", "3").returncode == 6
+    assert run("cas", "if/a", "2", "3").stdout == "OK\n"
+    assert run("get", "if/a").stdout == "3\n"
+    assert run("del", "if/a", "--if-value", "3").stdout == "1\n"
+    assert run("set", "if/a", "4", "--if-exists").returncode == 6
+
+
+def test_a_life_is_kept(run: Run, told: Told) -> None:
+    run("set", "if/life", "1", "--ttl", "600")
+    before = told("get", "if/life")["expiresAtMs"]
+    run("set", "if/life", "2", "--keep-ttl")
+    after = told("get", "if/life")
+    assert (after["value"], after["expiresAtMs"]) == ("2", before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--if-version", "1", "--if-absent"), "give one condition"),
+        (("--if-version", str(1 << 64)), "is not in the range"),
+        (("--keep-ttl", "--ttl", "5"), "give one of --ttl, --ttl-ms, --expires-at and --keep-ttl"),
+    ],
+)
+def test_conditions_that_make_no_sense_are_usage_errors(
+    run: Run, arguments: tuple[str, ...], text: str
+) -> None:
+    done = run("set", "if/none", "x", *arguments)
+    assert (done.returncode, text in done.stderr) == (2, True), done.stderr

@@ -1,6 +1,6 @@
-"""A client beside nodes of 0.2.0 and older, which ignore the moment at which a value expires.
+"""A client beside nodes of 0.2.0 and older, which ignore the moment at which a value expires, and conditions.
 
-Of limedb/wire/expiry.py.
+Of limedb/wire/expiry.py and limedb/wire/conditions.py.
 """
 
 import asyncio
@@ -13,8 +13,10 @@ import grpc
 import pytest
 
 import limedb
+from limedb.core.condition import Condition
+from limedb.errors import UnsupportedError
 from limedb.operator.calls import node_client
-from limedbpb.v1 import kv_pb2
+from limedbpb.v1 import cluster_pb2, kv_pb2
 from tests.support.keys import new_key
 from tests.support.ports import free_port
 
@@ -22,10 +24,12 @@ HOUR_MS, MINUTE_MS = 3_600_000, 60_000
 
 
 class OldNode(grpc.GenericRpcHandler):
-    """Passes all calls on to a node, without the fields that an old one doesn't know. ignored: how many."""
+    """Passes all calls on to a node, without the fields that an old one doesn't know. ignored: how many
+    moments; conditions: how many of these.
+    """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._channel, self.ignored = channel, 0
+        self._channel, self.ignored, self.conditions = channel, 0, 0
 
     def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
         """Each kind of call is a stream of bytes in both directions."""
@@ -38,7 +42,7 @@ class OldNode(grpc.GenericRpcHandler):
             )
             try:
                 async for answer in call:
-                    yield answer
+                    yield self._as_answered(details.method, answer)
             except grpc.aio.AioRpcError as error:
                 await context.abort(error.code(), error.details() or "")
 
@@ -60,8 +64,19 @@ class OldNode(grpc.GenericRpcHandler):
 
     def _strip(self, write: kv_pb2.SetRequest | kv_pb2.BatchWrite) -> None:
         self.ignored += bool(write.expires_at_ms)
+        self.conditions += write.HasField("condition")
         write.ClearField("expires_at_ms")
         write.ClearField("ttl_is_fallback")
+        write.ClearField("condition")
+        write.ClearField("keep_ttl")
+
+    @staticmethod
+    def _as_answered(method: str, answer: bytes) -> bytes:
+        if not method.endswith("/GetState"):
+            return answer
+        state = cluster_pb2.GetStateResponse.FromString(answer)
+        state.ClearField("takes_conditions")
+        return state.SerializeToString()
 
 
 @asynccontextmanager
@@ -114,3 +129,29 @@ async def test_the_command_line_gives_old_nodes_a_time_to_live_too(node: str) ->
         (entry,) = [entry async for entry in db.scan(key)]
     assert old.ignored == 1
     assert -1000 <= entry.expires_at_ms - moment < MINUTE_MS
+
+
+async def test_a_node_that_ignores_conditions_gets_none(node: str) -> None:
+    """It would carry the write out in any case."""
+    key = new_key()
+
+    def refused(address: str) -> None:
+        with node_client(address, 20) as cli:
+            with pytest.raises(UnsupportedError, match="Upgrade all nodes first"):
+                cli.set(key, "theirs", condition=Condition(exists=False))
+            with pytest.raises(UnsupportedError, match="Upgrade all nodes first"):
+                cli.delete(key, condition=Condition(version=1))
+
+    async with old_node(node) as (address, old), limedb.connect(address, follow_ring=False) as db:
+        await db.set(key, "mine")
+        for write in (
+            db.set(key, "theirs", if_absent=True),
+            db.set(key, "theirs", keep_ttl=True),
+            db.delete(key, if_version=1),
+            db.cas(key, lambda _old: "theirs"),
+        ):
+            with pytest.raises(UnsupportedError, match=r"nothing was written\. Upgrade all nodes first"):
+                await write
+        await asyncio.to_thread(refused, address)
+        assert await db.get(key) == "mine"
+    assert old.conditions == 0

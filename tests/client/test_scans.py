@@ -1,4 +1,7 @@
-"""Scans through the client."""
+"""Scans through the client.
+
+Tests limedb/client/feed_calls.py.
+"""
 
 import asyncio
 

@@ -1,4 +1,7 @@
-"""Watches through the client."""
+"""Watches through the client.
+
+Tests limedb/client/feed_calls.py.
+"""
 
 import asyncio
 

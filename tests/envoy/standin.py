@@ -18,7 +18,11 @@ from google.api.httpbody_pb2 import HttpBody
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from limedb.errors import KeyNotFoundError
+from limedb.core.record import Record
+from limedb.errors import ConditionFailedError, KeyNotFoundError
+from limedb.rpc.server.outcomes import as_shown
+from limedb.rpc.server.outcomes import trailers_of as condition_trailers_of
+from limedb.wire.conditions import condition_from
 from limedb.wire.status import status_of, trailers_of
 from limedbpb.v1 import admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2, replica_pb2, topology_pb2
 
@@ -30,6 +34,10 @@ OPTIONS = (
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
     ("grpc.max_receive_message_length", 64 << 20),
 )
+
+
+VERSION = 7
+"""Of all values."""
 
 
 @dataclass(frozen=True)
@@ -173,18 +181,35 @@ def _kv_handlers(node: StandIn) -> dict[str, Any]:
             status = status_of(error := KeyNotFoundError(request.key))
             context.set_trailing_metadata(trailers_of(error, status))
             context.abort(grpc.StatusCode.NOT_FOUND, status.message)
-        return kv_pb2.GetResponse(value=node.data[request.key], node_url=node.url)
+        return kv_pb2.GetResponse(value=node.data[request.key], node_url=node.url, version=VERSION)
 
-    def set_(request: Any, _context: grpc.ServicerContext) -> Any:
+    def set_(request: Any, context: grpc.ServicerContext) -> Any:
+        _judge(node, request, context)
         node.data[request.key] = request.value
-        return kv_pb2.SetResponse(receipt={"version": 7})
+        return kv_pb2.SetResponse(receipt={"version": VERSION})
 
-    def delete(request: Any, _context: grpc.ServicerContext) -> Any:
+    def delete(request: Any, context: grpc.ServicerContext) -> Any:
+        _judge(node, request, context)
         return kv_pb2.DeleteResponse(deleted=int(node.data.pop(request.key, None) is not None))
 
     fixed = {"ListKeys": kv_pb2.ListKeysResponse(), "BatchGet": kv_pb2.BatchGetResponse()}
     fixed["BatchSet"] = kv_pb2.BatchSetResponse()
     return _handlers(node, kv_pb2, Get=get, Set=set_, SetDirect=set_, Delete=delete, **fixed)
+
+
+def _judge(node: StandIn, request: Any, context: grpc.ServicerContext) -> None:
+    """Refuse a write whose condition doesn't hold, as a node does. All values have one version."""
+    if isinstance(request, kv_pb2.SetDirectRequest) or (condition := condition_from(request)) is None:
+        return
+    value = node.data.get(request.key)
+    record = None if value is None else Record(request.key, value, VERSION)
+    if not condition.holds(record, 0):
+        error = ConditionFailedError(request.key, record.version if record else 0, record is not None)
+        error.record = record
+        error = as_shown(error, condition)
+        status = status_of(error)
+        context.set_trailing_metadata((*trailers_of(error, status), *condition_trailers_of(error)))
+        context.abort(grpc.StatusCode.FAILED_PRECONDITION, status.message)
 
 
 def _handlers(node: StandIn, requests: Any, **answers: Any) -> dict[str, Any]:

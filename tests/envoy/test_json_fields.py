@@ -42,7 +42,10 @@ WRONG = [
         for number in ("-1", "1.5", "1e300", "Infinity", "18446744073709551616", "true")
     ),
     ('{"key":"k","value":"v","ttlMs":"abc"}', 'ttlMs="abc": must be a whole number'),
-    ("[]", "the body must be a JSON object; its fields are attempt, blob, consistency, expiresAtMs,"),
+    (
+        "[]",
+        "the body must be a JSON object; its fields are attempt, blob, condition, consistency, expiresAtMs,",
+    ),
     (" null", "the body must be a JSON object"),
     ("", "the body is empty: send a JSON object; its fields are attempt, blob"),
 ]

@@ -103,7 +103,7 @@ def test_set_and_delete_answer_in_plain_text(gateway: Gateway) -> None:
 def test_get_answers_with_the_value_and_the_node(gateway: Gateway) -> None:
     gateway.nodes[0].data["k"] = "v"
     answer = gateway.client.get("/api/v1/get/k").json()
-    assert answer == {"value": "v", "nodeUrl": answer["nodeUrl"]}
+    assert answer == {"value": "v", "nodeUrl": answer["nodeUrl"], "version": "7", "expiresAtMs": "0"}
 
 
 def test_zero_values_are_printed(gateway: Gateway) -> None:

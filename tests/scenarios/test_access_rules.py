@@ -330,3 +330,39 @@ def test_a_revoked_token_ends_within_seconds_also_for_open_streams(guarded: Guar
             return None
 
         assert wait_for("the watch ends", code_of_next) is grpc.StatusCode.UNAUTHENTICATED
+
+
+def condition_outcomes(guarded: Guarded, user: str, key: str) -> tuple[str, str, str]:
+    """What a Set with a condition that can't hold gets, a Delete with it, and an item of a batch."""
+    never = kv_pb2.Condition(version=1, wants_current=True)
+    calls: list[tuple[str, Message]] = [
+        ("Set", kv_pb2.SetRequest(key=key, value="x", condition=never)),
+        ("Delete", kv_pb2.DeleteRequest(key=key, condition=never)),
+        (
+            "BatchSet",
+            kv_pb2.BatchSetRequest(
+                writes=[
+                    kv_pb2.BatchWrite(key=f"{PREFIX}plain", value="x"),
+                    kv_pb2.BatchWrite(key=key, value="x", condition=never),
+                ]
+            ),
+        ),
+    ]
+    shown = bearer(guarded.tokens[user])
+    first, second, third = (
+        outcome(guarded.doors["node"], METHODS[f"limedb.v1.KVService/{name}"], request, shown)
+        for name, request in calls
+    )
+    return first, second, third
+
+
+def test_a_condition_asks_for_the_right_to_read(guarded: Guarded) -> None:
+    """Whether it holds says what the key has, and so does the error."""
+    with guarded.users() as users:
+        guarded.tokens["both"] = users.add("both", [f"write:{PREFIX}", f"read:{INSIDE}"])[1]
+    assert condition_outcomes(guarded, "write", INSIDE) == (NOT, NOT, NOT)
+    assert condition_outcomes(guarded, "read", INSIDE) == (NOT, NOT, NOT)
+    failed = "FAILED_PRECONDITION"
+    assert condition_outcomes(guarded, "both", INSIDE) == (failed, failed, failed)
+    assert condition_outcomes(guarded, "both", f"{PREFIX}z") == (NOT, NOT, NOT)
+    assert condition_outcomes(guarded, "admin", INSIDE) == (failed, failed, failed)

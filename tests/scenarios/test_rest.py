@@ -46,7 +46,9 @@ class TestSetGetDelete:
         rest.post("/api/v1/set", json={"key": key, "value": "x"}).raise_for_status()
         for url in urls:
             answer = rest.get(get_path(key), params={"node": url})
-            assert (answer.status_code, answer.json()) == (200, {"value": "x", "nodeUrl": owner})
+            found = answer.json()
+            assert int(found.pop("version")) > 1 << 40
+            assert (answer.status_code, found) == (200, {"value": "x", "nodeUrl": owner, "expiresAtMs": "0"})
 
     def test_delete_answers_one_then_zero_as_text(self, rest: httpx.Client) -> None:
         key = new_key()
@@ -382,3 +384,47 @@ class TestPaths:
     def test_an_unknown_node_is_404_that_names_it(self, rest: httpx.Client) -> None:
         answer = rest.get("/api/v1/health", params={"node": "http://elsewhere:1"})
         assert "node" in refused(answer, 404, 5)
+
+
+class TestConditions:
+    def test_a_write_requires_the_version_that_a_get_answered(self, rest: httpx.Client) -> None:
+        key = new_key()
+        created = {"key": key, "value": "1", "ifAbsent": True}
+        assert rest.post("/api/v1/set", json=created).text == "OK"
+        answer = rest.post("/api/v1/set", json=created)
+        assert answer.json()["details"][0]["reason"] == "CONDITION_FAILED"
+        found = rest.get(get_path(key))
+        tag, version = found.headers["etag"], found.json()["version"]
+        assert tag == f'"{version}"'
+        assert (answer.status_code, answer.headers["etag"]) == (412, tag)
+        assert rest.get(get_path(key), headers={"if-none-match": tag}).status_code == 304
+        changed = {"key": key, "value": "2"}
+        assert rest.post("/api/v1/set", json=changed, headers={"if-match": tag}).text == "OK"
+        assert rest.post("/api/v1/set", json=changed, headers={"if-match": tag}).status_code == 412
+        assert rest.delete(f"/api/v1/del/{key}", params={"ifVersion": version}).status_code == 412
+        assert rest.get(get_path(key), headers={"if-none-match": tag}).json()["value"] == "2"
+        assert rest.delete(f"/api/v1/del/{key}", params={"ifValue": "2"}).text == "1"
+        assert rest.delete(f"/api/v1/del/{key}", headers={"if-match": "*"}).status_code == 412
+
+    def test_each_write_of_a_batch_is_judged_by_itself(self, rest: httpx.Client) -> None:
+        there, absent, plain = new_key(), new_key(), new_key()
+        rest.post("/api/v1/set", json={"key": there, "value": "now"}).raise_for_status()
+        writes: list[dict[str, Any]] = [
+            {"key": there, "value": "x", "condition": {"version": "1", "wantsCurrent": True}},
+            {"key": absent, "value": "x", "ifVersion": "0"},
+            {"key": plain, "value": "x"},
+        ]
+        failed, created, stored = rest.post("/api/v1/batch/set", json={"writes": writes}).json()["results"]
+        info, current = failed["error"]["details"]
+        assert (info["reason"], info["metadata"]["key"]) == ("CONDITION_FAILED", there)
+        assert (current["value"], current["version"]) == ("now", info["metadata"]["version"])
+        assert int(created["receipt"]["version"]) > 0
+        assert int(stored["receipt"]["version"]) > 0
+        read = rest.post("/api/v1/batch/get", json={"keys": [there, absent]}).json()["results"]
+        assert [(each["value"], int(each["version"]) > 0) for each in read] == [("now", True), ("x", True)]
+
+    def test_nonsense_is_refused(self, rest: httpx.Client) -> None:
+        body = {"key": new_key(), "value": "x", "keepTtl": True, "ttlMs": 5}
+        assert "keepTtl and ttlMs=5" in refused(rest.post("/api/v1/set", json=body), 400, 3)
+        empty = {"key": new_key(), "value": "x", "condition": {}}
+        assert "condition for key" in refused(rest.post("/api/v1/set", json=empty), 400, 3)

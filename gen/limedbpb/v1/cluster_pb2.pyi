@@ -18,7 +18,7 @@ class GetStateRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStateResponse(_message.Message):
-    __slots__ = ("node_url", "peers", "total_nodes", "status", "active_nodes", "zone", "version", "cluster_id", "epoch", "phase", "replication_factor", "node_id", "problem", "members", "warnings", "watch_wait_ms")
+    __slots__ = ("node_url", "peers", "total_nodes", "status", "active_nodes", "zone", "version", "cluster_id", "epoch", "phase", "replication_factor", "node_id", "problem", "members", "warnings", "watch_wait_ms", "takes_conditions")
     NODE_URL_FIELD_NUMBER: _ClassVar[int]
     PEERS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_NODES_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,7 @@ class GetStateResponse(_message.Message):
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     WATCH_WAIT_MS_FIELD_NUMBER: _ClassVar[int]
+    TAKES_CONDITIONS_FIELD_NUMBER: _ClassVar[int]
     node_url: str
     peers: _containers.RepeatedScalarFieldContainer[str]
     total_nodes: int
@@ -51,7 +52,8 @@ class GetStateResponse(_message.Message):
     members: _containers.RepeatedCompositeFieldContainer[ClusterNode]
     warnings: _containers.RepeatedScalarFieldContainer[str]
     watch_wait_ms: int
-    def __init__(self, node_url: _Optional[str] = ..., peers: _Optional[_Iterable[str]] = ..., total_nodes: _Optional[int] = ..., status: _Optional[str] = ..., active_nodes: _Optional[int] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., node_id: _Optional[str] = ..., problem: _Optional[str] = ..., members: _Optional[_Iterable[_Union[ClusterNode, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., watch_wait_ms: _Optional[int] = ...) -> None: ...
+    takes_conditions: bool
+    def __init__(self, node_url: _Optional[str] = ..., peers: _Optional[_Iterable[str]] = ..., total_nodes: _Optional[int] = ..., status: _Optional[str] = ..., active_nodes: _Optional[int] = ..., zone: _Optional[str] = ..., version: _Optional[str] = ..., cluster_id: _Optional[str] = ..., epoch: _Optional[int] = ..., phase: _Optional[str] = ..., replication_factor: _Optional[int] = ..., node_id: _Optional[str] = ..., problem: _Optional[str] = ..., members: _Optional[_Iterable[_Union[ClusterNode, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., watch_wait_ms: _Optional[int] = ..., takes_conditions: _Optional[bool] = ...) -> None: ...
 
 class ClusterNode(_message.Message):
     __slots__ = ("url", "node_id", "zone", "version", "standing", "status", "lag", "keys", "clock_offset_ms", "share", "virtual_nodes", "generation", "heartbeat", "epoch", "hint_bytes", "load", "reachable", "address")

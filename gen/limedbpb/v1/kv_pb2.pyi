@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SetRequest(_message.Message):
-    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback")
+    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback", "condition", "keep_ttl")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,8 @@ class SetRequest(_message.Message):
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
     TTL_IS_FALLBACK_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
+    KEEP_TTL_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
@@ -31,7 +33,35 @@ class SetRequest(_message.Message):
     attempt: int
     expires_at_ms: int
     ttl_is_fallback: bool
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ...) -> None: ...
+    condition: Condition
+    keep_ttl: bool
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., keep_ttl: _Optional[bool] = ...) -> None: ...
+
+class Condition(_message.Message):
+    __slots__ = ("version", "value", "blob", "exists", "wants_current")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    EXISTS_FIELD_NUMBER: _ClassVar[int]
+    WANTS_CURRENT_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    value: str
+    blob: bytes
+    exists: bool
+    wants_current: bool
+    def __init__(self, version: _Optional[int] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., exists: _Optional[bool] = ..., wants_current: _Optional[bool] = ...) -> None: ...
+
+class CurrentValue(_message.Message):
+    __slots__ = ("value", "blob", "version", "expires_at_ms")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    value: str
+    blob: bytes
+    version: int
+    expires_at_ms: int
+    def __init__(self, value: _Optional[str] = ..., blob: _Optional[bytes] = ..., version: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
 
 class SetResponse(_message.Message):
     __slots__ = ("receipt",)
@@ -48,26 +78,32 @@ class GetRequest(_message.Message):
     def __init__(self, key: _Optional[str] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
 
 class GetResponse(_message.Message):
-    __slots__ = ("value", "blob", "node_url")
+    __slots__ = ("value", "blob", "node_url", "version", "expires_at_ms")
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
     NODE_URL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
     value: str
     blob: bytes
     node_url: str
-    def __init__(self, value: _Optional[str] = ..., blob: _Optional[bytes] = ..., node_url: _Optional[str] = ...) -> None: ...
+    version: int
+    expires_at_ms: int
+    def __init__(self, value: _Optional[str] = ..., blob: _Optional[bytes] = ..., node_url: _Optional[str] = ..., version: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
 
 class DeleteRequest(_message.Message):
-    __slots__ = ("key", "consistency", "idempotency_key", "attempt")
+    __slots__ = ("key", "consistency", "idempotency_key", "attempt", "condition")
     KEY_FIELD_NUMBER: _ClassVar[int]
     CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
     key: str
     consistency: _record_pb2.Consistency
     idempotency_key: bytes
     attempt: int
-    def __init__(self, key: _Optional[str] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
+    condition: Condition
+    def __init__(self, key: _Optional[str] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ...) -> None: ...
 
 class DeleteResponse(_message.Message):
     __slots__ = ("deleted", "receipt")
@@ -150,18 +186,22 @@ class BatchGetResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[BatchGetResult, _Mapping]]] = ...) -> None: ...
 
 class BatchGetResult(_message.Message):
-    __slots__ = ("found", "error", "value", "blob", "failure")
+    __slots__ = ("found", "error", "value", "blob", "failure", "version", "expires_at_ms")
     FOUND_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
     found: bool
     error: _status_pb2.Status
     value: str
     blob: bytes
     failure: Failure
-    def __init__(self, found: _Optional[bool] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+    version: int
+    expires_at_ms: int
+    def __init__(self, found: _Optional[bool] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., version: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
 
 class BatchSetRequest(_message.Message):
     __slots__ = ("writes", "consistency")
@@ -172,7 +212,7 @@ class BatchSetRequest(_message.Message):
     def __init__(self, writes: _Optional[_Iterable[_Union[BatchWrite, _Mapping]]] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
 
 class BatchWrite(_message.Message):
-    __slots__ = ("key", "value", "blob", "delete", "ttl_ms", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback")
+    __slots__ = ("key", "value", "blob", "delete", "ttl_ms", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback", "condition", "keep_ttl")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +222,8 @@ class BatchWrite(_message.Message):
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
     TTL_IS_FALLBACK_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
+    KEEP_TTL_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
@@ -191,7 +233,9 @@ class BatchWrite(_message.Message):
     attempt: int
     expires_at_ms: int
     ttl_is_fallback: bool
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ...) -> None: ...
+    condition: Condition
+    keep_ttl: bool
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., keep_ttl: _Optional[bool] = ...) -> None: ...
 
 class BatchSetResponse(_message.Message):
     __slots__ = ("results",)

@@ -11,7 +11,7 @@ from struct import Struct
 from google.protobuf.message import Message
 
 from limedb.core.hlc import MAX_VERSION
-from limedb.encoding.record import content, own_content, utf8
+from limedb.encoding.record import FIRST_TAGS, STAMP, content, own_content, stamp, stamp_of, utf8
 from limedb.encoding.varint import varint
 from limedb.errors import KeyNotFoundError, LimeDBError, StoreCorruptError
 from limedb.replication.requests import Found, Outcome, Written, WrittenBatch
@@ -31,12 +31,12 @@ def get_answer(key: str, data: bytes, now_ms: Callable[[], int], node_url: str) 
     field = data and own_content(key, data, now_ms)
     if not field:
         raise KeyNotFoundError(key)
-    return field + _node_url(node_url)
+    return field + _node_url(node_url) + stamp(data)
 
 
 def found_answer(key: str, found: Found) -> bytes:
     """A GetResponse from the record found for a key."""
-    return _content_of(key, found) + _node_url(found.node_url)
+    return _content_of(key, found) + _node_url(found.node_url) + _stamp_of(found)
 
 
 def batch_get_answer(keys: Sequence[str], outcomes: Iterable[Outcome], now_ms: Callable[[], int]) -> bytes:
@@ -44,10 +44,24 @@ def batch_get_answer(keys: Sequence[str], outcomes: Iterable[Outcome], now_ms: C
     stored bytes that are no record become the error of their key.
     """
     parts: list[bytes] = []
+    heads, (first_tag, key_tag, text_tag) = _SHORT_HEADS, FIRST_TAGS
     for key, outcome in zip(keys, outcomes, strict=True):
         if isinstance(outcome, bytes):
+            # A short text that doesn't expire is looked at in place: calls would cost more than the look.
+            if len(outcome) > 11 and outcome[9] == key_tag and (size := outcome[10]) < 128:
+                field = outcome[11 + size :]
+                if (
+                    len(field) > 2
+                    and field[1] == len(field) - 2 < 128
+                    and field[0] == text_tag
+                    and outcome[0] == first_tag
+                    and field.isascii()
+                ):
+                    parts += (heads[len(field)], field, STAMP, outcome[1:9])
+                    continue
             try:
                 field = own_content(key, outcome, now_ms)
+                field = field and field + stamp(outcome)
             except StoreCorruptError as error:
                 parts += _failure(error)
                 continue
@@ -57,9 +71,13 @@ def batch_get_answer(keys: Sequence[str], outcomes: Iterable[Outcome], now_ms: C
             parts += _failure(outcome)
             continue
         else:
-            field = _content_of(key, outcome)
+            field = _content_of(key, outcome) + _stamp_of(outcome)
         parts += (_found_head(len(field)), field) if field else (_ABSENT,)
     return b"".join(parts)
+
+
+def _stamp_of(found: Found) -> bytes:
+    return stamp(found.stored) if found.stored else stamp_of(found.version, found.expires_at)
 
 
 def _failure(error: LimeDBError) -> tuple[bytes, ...]:
@@ -71,7 +89,7 @@ def _failure(error: LimeDBError) -> tuple[bytes, ...]:
 def _content_of(key: str, found: Found) -> bytes:
     """The content field of what was found."""
     if not found.stored:
-        return get_response(found._replace(node_url="")).SerializeToString()
+        return get_response(Found(found.value, "")).SerializeToString()
     return content(utf8(key), found.stored, _when_it_was_found)
 
 
@@ -79,6 +97,10 @@ def _content_of(key: str, found: Found) -> bytes:
 def _found_head(size: int) -> bytes:
     """The bytes before a content of that size in a result of BatchGet."""
     return b"".join((_RESULT, varint(2 + size), _FOUND))
+
+
+_SHORT_HEADS = [_found_head(size + len(STAMP) + 8) for size in range(130)]
+"""Of short contents with a version, by the size of the content."""
 
 
 def set_answer(written: Written) -> bytes:

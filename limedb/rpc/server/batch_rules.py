@@ -48,18 +48,20 @@ async def batch_set(identity: Identity, request: BatchSet, serve: Serve, refused
     """Carry out the writes of a BatchSet that the caller may make."""
     items: Sequence[bytes] = request.writes
     need(identity, Role.WRITE, identity.has(Role.WRITE))
-    allowed = [identity.may_name(Role.WRITE, name_of(item)) for item in items]
-    if all(allowed):
+    lacking = [_lacking(identity, item) for item in items]
+    if not any(lacking):
         return await serve(request)
-    first = name_of(items[allowed.index(False)]).decode(errors="replace")
-    error = _refusal(identity, Role.WRITE, refused, first)
+    errors = {role: PermissionDeniedError(identity.name, role.value) for role in {*lacking} if role}
+    for role, error in errors.items():
+        refused(error, name_of(items[lacking.index(role)]).decode(errors="replace"))
     results: Iterator[kv_pb2.BatchSetResult] = iter(())
-    if any(allowed):
+    if None in lacking:
         make: Callable[..., BatchSet] = type(request)
+        allowed = [role is None for role in lacking]
         part = make(writes=compress(items, allowed), consistency=request.consistency)
         results = iter(kv_pb2.BatchSetResponse.FromString(serialized(await serve(part))).results)
     return kv_pb2.BatchSetResponse(
-        results=[next(results) if is_allowed else batch_set_result(error) for is_allowed in allowed]
+        results=[batch_set_result(errors[role]) if role else next(results) for role in lacking]
     )
 
 
@@ -73,6 +75,21 @@ BATCHES: dict[str, Callable[[Identity, Any, Serve, Refused], Awaitable[object]]]
 def name_of(item: bytes) -> bytes:
     """The UTF-8 of the key under which an item of a BatchSet is stored. MalformedRequestError."""
     return name_of_plain(item) or batch_write_of(item).key.encode(errors="replace")
+
+
+def _lacking(identity: Identity, item: bytes) -> Role | None:
+    """The role that a caller lacks for an item of a BatchSet; None: none. A condition needs two, as in
+    `rules.py`.
+    """
+    if name := name_of_plain(item):
+        return None if identity.may_name(Role.WRITE, name) else Role.WRITE
+    write = batch_write_of(item)
+    name = write.key.encode(errors="replace")
+    if not identity.may_name(Role.WRITE, name):
+        return Role.WRITE
+    if write.HasField("condition") and not identity.may_name(Role.READ, name):
+        return Role.READ
+    return None
 
 
 def _refusal(identity: Identity, role: Role, refused: Refused, key: str) -> PermissionDeniedError:

@@ -106,7 +106,7 @@ class Checks:
 
     def write(self, write: Write) -> Write:
         """Return a write if its key, value and time to live are within the limits."""
-        key, value, ttl_ms, idempotency_key, attempt, expires_at_ms = write[:6]
+        key, value, ttl_ms, idempotency_key, attempt, expires_at_ms, condition, keep_ttl = write
         self.key(key)
         most = self._max_value_size
         if value is not None and len(value) > most // 4 and (size := value_size(value)) > most:
@@ -115,6 +115,12 @@ class Checks:
             _check_life(write)
         if idempotency_key or attempt:
             _check_attempt(write)
+        if keep_ttl:
+            _check_kept_life(write)
+        if condition is not None and not any(named is not None for named in condition):
+            raise InvalidRequestError(
+                f"condition for key {key!r} is empty: set version (0: no value), value, blob or exists"
+            )
         return write
 
     def consistency(self, level: record_pb2.Consistency) -> Level | None:
@@ -224,6 +230,15 @@ def _check_life(write: Write) -> None:
         raise InvalidRequestError(f"ttlMs={ttl_ms}: must be 0 to {MAX_TTL_MS} (100 years)")
     if moment and not can_expire(moment):
         raise InvalidRequestError(f"expiresAtMs={moment}: {EXPIRY_RANGE}, or 0 for never")
+
+
+def _check_kept_life(write: Write) -> None:
+    key, ttl_ms, moment = write.key, write.ttl_ms, write.expires_at_ms
+    if ttl_ms or moment:
+        given = f"ttlMs={ttl_ms}" if ttl_ms else f"expiresAtMs={moment}"
+        raise InvalidRequestError(f"keepTtl and {given} for key {key!r}: give one of them")
+    if write.value is None:
+        raise InvalidRequestError(f"keepTtl for key {key!r}: a delete has none; leave it out")
 
 
 def _check_attempt(write: Write) -> None:

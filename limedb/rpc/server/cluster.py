@@ -61,6 +61,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             members=members,
             warnings=self._sources.warnings(),
             watch_wait_ms=self._sources.watch_wait_ms(),
+            takes_conditions=True,
         )
 
     async def GetRing(  # type: ignore[override]

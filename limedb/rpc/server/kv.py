@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Literal, Protocol, cast
 
 from limedb.core.quorum import Level
-from limedb.errors import LimeDBError, ResponseTooLargeError, is_too_large
+from limedb.errors import ConditionFailedError, LimeDBError, ResponseTooLargeError, is_too_large
 from limedb.replication.coordinator import Found, Write, Written
 from limedb.replication.read.local_reads import LocalReads
 from limedb.replication.replica import LocalReplica
@@ -22,6 +22,7 @@ from limedb.rpc.server.key_streams import KeyStreams
 from limedb.rpc.server.limits import Rates
 from limedb.rpc.server.memory import HEAVY_READS, Memory
 from limedb.rpc.server.method import Context
+from limedb.rpc.server.outcomes import as_shown, batch_as_shown
 from limedb.rpc.server.session import Method, SessionHandler
 from limedb.wire import kv as convert
 from limedb.wire.batch_set import BatchSet, batch_write_of, plain_writes
@@ -132,15 +133,20 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         self._count("set", 1)
         level = self._checks.consistency(request.consistency)
         write = self._checks.write(convert.write_from(request, self._checks.content(request)))
-        written = await self._coordinator.write(write, level, self._deadlines.of(context))
-        return answers.set_answer(written)
+        return answers.set_answer(await self._written(write, level, context))
 
     async def Delete(self, request: kv_pb2.DeleteRequest, context: Context) -> kv_pb2.DeleteResponse:
         self._count("delete", 1)
         level = self._checks.consistency(request.consistency)
         write = self._checks.write(convert.delete_from(request))
-        written = await self._coordinator.write(write, level, self._deadlines.of(context))
+        written = await self._written(write, level, context)
         return kv_pb2.DeleteResponse(deleted=int(written.existed), receipt=convert.receipt(written))
+
+    async def _written(self, write: Write, level: Level | None, context: Context) -> Written:
+        try:
+            return await self._coordinator.write(write, level, self._deadlines.of(context))
+        except ConditionFailedError as error:
+            raise as_shown(error, write.condition) from None
 
     async def SetDirect(self, request: kv_pb2.SetDirectRequest, context: Context) -> kv_pb2.SetDirectResponse:
         self._count("set", 1)
@@ -182,10 +188,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
     async def BatchSet(self, request: BatchSet, context: Context) -> bytes:  # type: ignore[override]
         level = self._checks.consistency(request.consistency)
         self._checks.batch("writes", len(request.writes))
-        outcomes = await self._coordinator.write_many(
-            self._writes_of(request.writes), level, self._deadlines.of(context)
-        )
-        return answers.batch_set_answer(outcomes)
+        writes = self._writes_of(request.writes)
+        outcomes = await self._coordinator.write_many(writes, level, self._deadlines.of(context))
+        return answers.batch_set_answer(batch_as_shown(writes, outcomes))
 
     def _writes_of(self, items: Sequence[bytes]) -> Sequence[Write]:
         """The writes of a batch, within the limits: as bytes, where that suffices."""

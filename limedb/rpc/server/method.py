@@ -23,7 +23,7 @@ from limedb.aio.whole_reads import whole
 from limedb.core.rights import Identity
 from limedb.errors import MalformedRequestError, UnauthenticatedError
 from limedb.ports import Answer, CallTracing, Recorder
-from limedb.rpc.server import connect
+from limedb.rpc.server import connect, outcomes
 from limedb.rpc.server.clients import CALLER, Clients
 from limedb.rpc.server.gate import CHALLENGE, Guard, Shown
 from limedb.rpc.server.limits import BATCHES, FREE, Limits, Taken
@@ -290,6 +290,7 @@ class Method:
         clear_frames(error.__traceback__)
         if isinstance(error, UnauthenticatedError):
             trailers = (*trailers, *CHALLENGE)
+        trailers = (*trailers, *outcomes.trailers_of(error))
         self._record(self._name, code.name, perf_counter() - started)
         await context.abort(code, status.message, (*trailers_of(error, status), *trailers))
 

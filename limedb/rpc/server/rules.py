@@ -57,6 +57,15 @@ def _over_key(role: Role) -> Rule:
     return Rule(Audience.KNOWN, judge)
 
 
+def _write(identity: Identity, request: Any) -> None:  # noqa: ANN401 (as above)
+    """A condition asks for the right to read as well: whether it holds says what the key has, and so does the
+    error. So a value can't be guessed by those who may only write it.
+    """
+    need(identity, Role.WRITE, identity.may(Role.WRITE, request.key))
+    if request.HasField("condition"):
+        need(identity, Role.READ, identity.may(Role.READ, request.key))
+
+
 def _anywhere(role: Role, is_change: bool = False) -> Rule:
     def judge(identity: Identity, _request: object) -> None:
         need(identity, role, identity.has(role))
@@ -101,8 +110,8 @@ RULES: dict[str, dict[str, Rule]] = {
     "limedb.v1.KVService": {
         "Get": _over_key(Role.READ),
         "BatchGet": _BATCH,
-        "Set": _over_key(Role.WRITE),
-        "Delete": _over_key(Role.WRITE),
+        "Set": Rule(Audience.KNOWN, _write),
+        "Delete": Rule(Audience.KNOWN, _write),
         "BatchSet": _BATCH,
         "SetDirect": _over_key(Role.ADMIN),  # it may leave a copy where the key doesn't belong
         "ListKeys": _over_all(Role.READ),  # it names no range

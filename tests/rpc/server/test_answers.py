@@ -28,7 +28,7 @@ def found(record: Record) -> Found | None:
     """The expected answer to a client about a record."""
     if record.value is None or not record.is_live(NOW):
         return None
-    return Found(record.value, URL)
+    return Found(record.value, URL, b"", record.version, record.expires_at)
 
 
 def result_of(outcome: Found | StoreFullError | None) -> kv_pb2.BatchGetResult:
@@ -37,6 +37,7 @@ def result_of(outcome: Found | StoreFullError | None) -> kv_pb2.BatchGetResult:
 
 @given(RECORDS)
 @example(Record("k", "", 1))
+@example(Record("k", "", 0))
 def test_a_get_is_what_protobuf_writes(record: Record) -> None:
     if (told := found(record)) is None:
         with pytest.raises(KeyNotFoundError):
@@ -63,7 +64,7 @@ def test_a_batch_of_gets_is_what_protobuf_writes(asked: list[tuple[Record, bool]
 @given(RECORDS.filter(lambda record: record.value is not None), st.booleans())
 def test_a_get_of_several_replicas_is_what_protobuf_writes(record: Record, is_at_hand: bool) -> None:
     assert record.value is not None
-    told = Found(record.value, URL, encode(record) if is_at_hand else b"")
+    told = Found(record.value, URL, encode(record) if is_at_hand else b"", record.version, record.expires_at)
     assert answers.found_answer(record.key, told) == convert.get_response(told).SerializeToString()
 
 
@@ -73,7 +74,7 @@ def test_a_batch_of_gets_of_several_replicas_is_what_protobuf_writes(
 ) -> None:
     told = [
         StoreFullError("no room") if r.value == "" else KeyNotFoundError(r.key) if r.value is None
-        else Found(r.value, URL, encode(r) if is_at_hand else b"")
+        else Found(r.value, URL, encode(r) if is_at_hand else b"", r.version, r.expires_at)
         for r, is_at_hand in asked
     ]  # fmt: skip
     keys = [record.key for record, _ in asked]

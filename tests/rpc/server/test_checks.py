@@ -6,6 +6,7 @@ from typing import TypeVar
 import pytest
 
 from limedb.cluster.gossip.bounds import MAX_ENTRIES
+from limedb.core.condition import Condition
 from limedb.core.limits import MAX_GOSSIP_SIZE, MAX_TTL_MS
 from limedb.core.moment import MAX_EXPIRES_AT_MS, MIN_EXPIRES_AT_MS
 from limedb.core.quorum import Level
@@ -132,3 +133,21 @@ def test_gossip_that_no_node_sends_is_refused_by_its_size() -> None:
         checks.gossip(names(MAX_ENTRIES + 1))
     with pytest.raises(InvalidRequestError, match="bytes"):
         checks.gossip(names(3, MAX_GOSSIP_SIZE))
+
+
+def test_conditions_that_name_nothing_are_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="condition for key 'k' is empty: set version"):
+        checks.write(Write("k", "v", condition=Condition()))
+    for condition in Condition(version=0), Condition(value=""), Condition(exists=False):
+        assert checks.write(Write("k", "v", condition=condition)).condition is condition
+
+
+def test_a_life_that_is_kept_is_the_only_one() -> None:
+    with pytest.raises(InvalidRequestError, match="keepTtl and ttlMs=5 for key 'k': give one of them"):
+        checks.write(Write("k", "v", 5, keep_ttl=True))
+    moment = MIN_EXPIRES_AT_MS
+    with pytest.raises(InvalidRequestError, match=f"keepTtl and expiresAtMs={moment} for key 'k'"):
+        checks.write(Write("k", "v", expires_at_ms=moment, keep_ttl=True))
+    with pytest.raises(InvalidRequestError, match="keepTtl for key 'k': a delete has none"):
+        checks.write(Write("k", None, keep_ttl=True))
+    assert checks.write(Write("k", "v", keep_ttl=True)).keep_ttl

@@ -1,0 +1,184 @@
+"""Read-modify-write: a value is read, and replaced only if nobody else was faster; else it starts over.
+
+It owns when it starts over: only after the nodes have said that nothing was written. An unknown outcome ends
+it, unless the client may send the write again by its idempotency key. Those of one client that are about the
+same key take turns: only one of them could win, and the others would keep the nodes busy. Against other
+clients, pauses are random.
+
+Tested in tests/client/test_swaps.py.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+from limedb.aio.retrying import Pauses, tried_words
+from limedb.client.arguments import Consistency, Duration, Value
+from limedb.client.outcomes import Entry, Receipt
+from limedb.errors import ConditionFailedError, RequestTimeoutError, brief
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.004, 0.25
+"""Seconds: about the time of a write, and many times that of the writes of a few dozen others."""
+
+Edit = Callable[[Value | None], Value | None]
+"""Returns the new value for the one that there is; None: there is none, or none is to be."""
+
+
+class Calls(Protocol):
+    """The calls of a client."""
+
+    async def get_entry(
+        self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> Entry | None:
+        """As in Client."""
+
+    async def set(
+        self,
+        key: str,
+        value: Value,
+        ttl: Duration | None = None,
+        *,
+        if_version: int | None = None,
+        if_value: Value | None = None,
+        keep_ttl: bool = False,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> Receipt:
+        """As in Client."""
+
+    async def delete(
+        self,
+        key: str,
+        *,
+        if_version: int | None = None,
+        if_value: Value | None = None,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> bool:
+        """As in Client."""
+
+
+class Turns:
+    """Who may try next, by key: a lock for each key that somebody wants."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._wanted: Counter[str] = Counter()
+
+    async def take(self, key: str, seconds: float) -> None:
+        """Wait for a turn; `give` ends it. RequestTimeoutError: there was none in time."""
+        self._wanted[key] += 1
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        try:
+            async with asyncio.timeout(seconds):
+                await lock.acquire()
+        except BaseException as error:
+            self._leave(key)
+            if not isinstance(error, TimeoutError):
+                raise
+            late = RequestTimeoutError(seconds, f"the others of this client that change key {brief(key)}")
+            late.nothing_written = True
+            raise late from None
+
+    def give(self, key: str) -> None:
+        """End a turn."""
+        self._locks[key].release()
+        self._leave(key)
+
+    def _leave(self, key: str) -> None:
+        self._wanted[key] -= 1
+        if not self._wanted[key]:
+            del self._wanted[key], self._locks[key]
+
+
+class Swap:
+    """The tries of one read-modify-write of a key. ttl, keep_ttl: of the new value. timeout: seconds for all
+    of them. Between `begin` and `end` it is its turn.
+    """
+
+    def __init__(
+        self,
+        calls: Calls,
+        turns: Turns,
+        key: str,
+        ttl: Duration | None,
+        keep_ttl: bool,
+        consistency: Consistency,
+        timeout: float,
+    ) -> None:
+        self._calls, self._turns = calls, turns
+        self._key, self._ttl, self._keep_ttl = key, ttl, keep_ttl
+        self._level, self._loop = consistency, asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._deadline = self._began + timeout
+        self._pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        self._tries, self._pause = 0, 0.0
+        self._entry: Entry | None = None
+        self._is_known = False
+
+    async def begin(self) -> None:
+        """Wait for its turn. RequestTimeoutError."""
+        await self._turns.take(self._key, self._left())
+
+    async def end(self) -> None:
+        """Give the turn to the next one."""
+        self._turns.give(self._key)
+
+    async def current(self) -> Value | None:
+        """Return the value that the key has; after a try that was too slow, wait first."""
+        if self._tries:
+            await asyncio.sleep(self._pause)
+        if not self._is_known:
+            self._entry = await self._calls.get_entry(
+                self._key, consistency=self._level, timeout=self._left()
+            )
+        return None if self._entry is None else self._entry.value
+
+    async def write(self, new: Value | None) -> bool:
+        """Write the new value; return False if somebody else was faster. ConditionFailedError: likewise, and
+        there is no time for another try.
+        """
+        self._tries += 1
+        try:
+            await self._send(new)
+        except ConditionFailedError as failed:
+            self._take(failed)
+            self._pause = self._pauses.pause()
+            if self._loop.time() + self._pause < self._deadline:
+                return False
+            failed.tried = tried_words(self._tries, self._loop.time() - self._began)
+            raise
+        return True
+
+    async def _send(self, new: Value | None) -> None:
+        version: int | None = 0 if self._entry is None else self._entry.version
+        value = None
+        if self._entry is not None and not version:  # from before there were versions: 0 would mean no value
+            version, value = None, self._entry.value
+        if new is not None:
+            await self._calls.set(
+                self._key,
+                new,
+                self._ttl,
+                if_version=version,
+                if_value=value,
+                keep_ttl=self._keep_ttl,
+                consistency=self._level,
+                timeout=self._left(),
+            )
+        elif self._entry is not None:
+            await self._calls.delete(
+                self._key, if_version=version, if_value=value, consistency=self._level, timeout=self._left()
+            )
+
+    def _take(self, failed: ConditionFailedError) -> None:
+        """Learn what the key has, where the error says so."""
+        self._is_known = failed.value is not None or not failed.exists
+        self._entry = None
+        if failed.value is not None:
+            self._entry = Entry(self._key, failed.value, 0, failed.version, 0)
+
+    def _left(self) -> float:
+        """Return the seconds that are left; a call takes no zero."""
+        return max(0.001, self._deadline - self._loop.time())
