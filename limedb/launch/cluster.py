@@ -11,7 +11,14 @@ from pathlib import Path
 from limedb import config
 from limedb.core.stop_limits import stop_seconds
 from limedb.errors import ConfigError, LaunchError, LimeDBError, NotReadyError
-from limedb.launch.plan import LaunchPlan, check_options, environment, make_launch, next_node, show_nodes_to_envoy
+from limedb.launch.plan import (
+    LaunchPlan,
+    check_options,
+    environment,
+    make_launch,
+    next_node,
+    show_nodes_to_envoy,
+)
 from limedb.launch.processes import Pid, end_all, spawn
 from limedb.launch.readiness import wait_ready, wait_watchable
 from limedb.launch.records import Folder, Launch, Service
