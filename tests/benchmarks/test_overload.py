@@ -58,8 +58,8 @@ def test_what_nodes_answer_refuse_and_leave_is_told_apart(tmp_path: Path) -> Non
 def test_a_node_under_three_times_its_load_answers_stays_small_and_is_not_taken_for_dead(
     nodes: Literal[1, 3], tmp_path: Path
 ) -> None:
-    """Calls that are ended cost some processor time, too, and on a busy machine the overload is more than three
-    times: so a third of what the node carried is enough.
+    """Calls that are ended cost some processor time, too, and on a busy machine the overload is more than
+    three times: so a third of what the node carried is enough.
     """
     (outcome,) = overload.outcomes(tmp_path, nodes, 6.0, ("Get",))
     assert outcome.tally.due > (TIMES - 1) * outcome.carried * outcome.seconds
