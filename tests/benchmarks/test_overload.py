@@ -58,12 +58,12 @@ def test_what_nodes_answer_refuse_and_leave_is_told_apart(tmp_path: Path) -> Non
 def test_a_node_under_three_times_its_load_answers_stays_small_and_is_not_taken_for_dead(
     nodes: Literal[1, 3], tmp_path: Path
 ) -> None:
-    """A machine that is busy with something else makes the overload worse than three times: so half of what
-    the node carried is enough.
+    """Calls that are ended cost some processor time, too, and on a busy machine the overload is more than
+    three times: so a third of what the node carried is enough.
     """
     (outcome,) = overload.outcomes(tmp_path, nodes, 6.0, ("Get",))
     assert outcome.tally.due > (TIMES - 1) * outcome.carried * outcome.seconds
-    assert outcome.goodput > 0.5 * outcome.carried, outcome.row()
+    assert outcome.goodput > 0.3 * outcome.carried, outcome.row()
     assert outcome.tally.late < 0.1 * outcome.tally.due, outcome.row()
     assert outcome.tally.percentile(0.99) < 1000 * overload.TIMEOUT_SECONDS, outcome.row()
     assert outcome.seen.mebibytes < MOST_MIB, outcome.row()
