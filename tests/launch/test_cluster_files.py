@@ -120,6 +120,7 @@ def test_nodes_on_a_network_form_a_cluster_that_asks_for_tokens(tmp_path: Path) 
     with free_ports(6) as ports, ExitStack() as stack:
         urls = [f"http://{own_address()}:{port}" for port in ports[:3]]
         token = ("--ca", str(tmp_path / "ca.pem"), "--token-file", str(tmp_path / "root.token"))
+        token = (*token, "--timeout", "30")
         targets = [url.removeprefix("http://") for url in urls]
         for url, port in zip(urls, ports, strict=False):
             folder = ClusterFiles(tmp_path, str(tmp_path / file_name(url)), 365).node(url, urls)
@@ -132,4 +133,7 @@ def test_nodes_on_a_network_form_a_cluster_that_asks_for_tokens(tmp_path: Path) 
         for target in targets:
             done = command("set", target, "hello", "--consistency", "all", "--target", target, *token)
             assert done.stdout == "OK\n", done.stderr
-        assert "needs a token" in command("get", targets[0], "--target", targets[1], *token[:2]).stderr
+        assert (
+            "needs a token"
+            in command("get", targets[0], "--target", targets[1], *token[:2], "--timeout", "30").stderr
+        )

@@ -56,7 +56,7 @@ async def test_probes_through_envoy_do_not_delay_a_stop() -> None:
     async with served(Watched()) as (server, _, _, channel):
         for _ in range(2):
             await HealthStub(channel).Check(ASK, metadata=((HEADER, "1"),))
-        assert server._health._asked == {}
+        assert server.health._asked == {}
 
 
 async def test_askers_are_remembered_up_to_a_number() -> None:
