@@ -40,7 +40,6 @@ from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
 from limedb.replication.streaming.handoff import Handoff
-from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
 from tests.cluster.network import Transport, Wires, url_of
 from tests.cluster.virtual import VirtualClock, wait_until
@@ -55,6 +54,7 @@ class Disk:
     rng: Random
     saved: Saved | None = None
     store: MemoryStore = field(default_factory=MemoryStore)
+    operations: MemoryOperations = field(default_factory=MemoryOperations)
     seconds: float = 0.01
     fails: bool = False
 
@@ -120,7 +120,7 @@ class Node:
             self.in_flight,
             4 << 20,
             ClockSkewGuard(clock, 500),
-            MemoryOperations(),
+            disk.operations,
         )
         self.replicas = ReplicaWires(self)
         self.verifier = Verifier(
