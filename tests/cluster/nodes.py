@@ -40,6 +40,7 @@ from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.in_flight import InFlight
 from limedb.replication.replica import LocalReplica
 from limedb.replication.streaming.handoff import Handoff
+from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
 from tests.cluster.network import Transport, Wires, url_of
 from tests.cluster.virtual import VirtualClock, wait_until

@@ -1,7 +1,7 @@
 """Faults of conditional writes.
 
-The first three are found by a search (`test_conditional.py`). The others need rarer meetings of events than the
-scenarios bring about: they wait for one that does.
+The first four are found by a search (`test_conditional.py`). The others need rarer meetings of events than
+the scenarios bring about: they wait for one that does.
 """
 
 from collections.abc import Iterable, Sequence
@@ -104,11 +104,11 @@ BLIND_WRITES_PASS = _promising(_RefuseBallotsOnly)
 GUESSES = _coordinating(_Guesses)
 """A conditional write that too few replicas have acknowledged is reported as not written."""
 
-PROMISES_DIE_WITH_THE_PROCESS = _promising(Promises, keeps=False)
-"""A promise is not durable."""
-
 THE_NATURAL_OWNERS_ARE_ENOUGH = _coordinating(_AsksTheNatural)
 """While owners change, conditional writes ask those that reads ask, and no others."""
+
+PROMISES_DIE_WITH_THE_PROCESS = _promising(Promises, keeps=False)
+"""A promise is not durable."""
 
 PROMISES_STAY_BEHIND = engine_with(handoff_class=_HandsNothingOver)
 """New owners don't know what was promised."""

@@ -14,6 +14,7 @@ from tests.simulation.conditional_faults import (
     ACCEPTS_ANY_BALLOT,
     BLIND_WRITES_PASS,
     GUESSES,
+    THE_NATURAL_OWNERS_ARE_ENOUGH,
 )
 from tests.simulation.faults import Fault
 from tests.simulation.nemesis import USUAL, Nemesis
@@ -79,3 +80,8 @@ def test_conditional_writes_are_linearizable_while_members_come_and_go(seed: int
 )
 def test_a_planted_fault_is_found(fault: Fault) -> None:
     search(partial(conditional, **fault), shows="not linearizable")
+
+
+@pytest.mark.torture
+def test_rounds_that_ask_the_natural_owners_only_are_found_while_owners_change() -> None:
+    search(partial(moving_conditional, **THE_NATURAL_OWNERS_ARE_ENOUGH), shows="not linearizable")
