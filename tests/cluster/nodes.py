@@ -55,6 +55,7 @@ class Disk:
     rng: Random
     saved: Saved | None = None
     store: MemoryStore = field(default_factory=MemoryStore)
+    operations: MemoryOperations = field(default_factory=MemoryOperations)
     seconds: float = 0.01
     fails: bool = False
 
@@ -120,7 +121,7 @@ class Node:
             self.in_flight,
             4 << 20,
             ClockSkewGuard(clock, 500),
-            MemoryOperations(),
+            disk.operations,
         )
         self.replicas = ReplicaWires(self)
         self.verifier = Verifier(

@@ -1,4 +1,8 @@
-"""Faults of conditional writes, each of which a search must find."""
+"""Faults of conditional writes.
+
+The first four are found by a search (`test_conditional.py`). The others need rarer meetings of events than
+the scenarios bring about: they wait for one that does.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -91,9 +95,6 @@ async def _take_nothing(promises: Iterable[KeyPromises]) -> None:
     pass
 
 
-PROMISES_DIE_WITH_THE_PROCESS = _promising(Promises, keeps=False)
-"""A promise is not durable."""
-
 ACCEPTS_ANY_BALLOT = _promising(_RefuseNoBallots)
 """A conditional write is stored without a look at what was promised since."""
 
@@ -105,6 +106,9 @@ GUESSES = _coordinating(_Guesses)
 
 THE_NATURAL_OWNERS_ARE_ENOUGH = _coordinating(_AsksTheNatural)
 """While owners change, conditional writes ask those that reads ask, and no others."""
+
+PROMISES_DIE_WITH_THE_PROCESS = _promising(Promises, keeps=False)
+"""A promise is not durable."""
 
 PROMISES_STAY_BEHIND = engine_with(handoff_class=_HandsNothingOver)
 """New owners don't know what was promised."""

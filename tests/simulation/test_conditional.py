@@ -14,7 +14,6 @@ from tests.simulation.conditional_faults import (
     ACCEPTS_ANY_BALLOT,
     BLIND_WRITES_PASS,
     GUESSES,
-    PROMISES_DIE_WITH_THE_PROCESS,
     THE_NATURAL_OWNERS_ARE_ENOUGH,
 )
 from tests.simulation.faults import Fault
@@ -27,13 +26,21 @@ from tests.simulation.sim import Sim, run_sim
 from tests.simulation.workloads import beside, check_linearizable, now
 
 
-async def conditional(sim: Sim, *, kinds: tuple[str, ...] = USUAL, **settings: Any) -> Conditional:
+async def conditional(
+    sim: Sim,
+    *,
+    kinds: tuple[str, ...] = USUAL,
+    pause: tuple[float, float] = (0.2, 3.0),
+    length: tuple[float, float] = (0.1, 6.0),
+    **settings: Any,
+) -> Conditional:
     """Few keys that many clients write conditionally and otherwise, while nodes, disks, clocks and the
     network fail.
     """
     await start_cluster(sim, form_of(sim), **settings)
     book = Conditional(History(now))
-    await beside(Nemesis(sim, kinds), use_conditionally(sim, book))
+    nemesis = Nemesis(sim, kinds, pause=pause, length=length)
+    await beside(nemesis, use_conditionally(sim, book))
     check_linearizable(book.history)
     return book
 
@@ -67,15 +74,14 @@ def test_conditional_writes_are_linearizable_while_members_come_and_go(seed: int
 
 
 @pytest.mark.parametrize(
-    ("fault", "scenario"),
-    [
-        (PROMISES_DIE_WITH_THE_PROCESS, conditional),
-        (ACCEPTS_ANY_BALLOT, conditional),
-        (BLIND_WRITES_PASS, conditional),
-        (GUESSES, conditional),
-        (THE_NATURAL_OWNERS_ARE_ENOUGH, moving_conditional),
-    ],
-    ids=["not durable", "accepts any", "blind writes pass", "guesses", "natural owners"],
+    "fault",
+    [ACCEPTS_ANY_BALLOT, BLIND_WRITES_PASS, GUESSES],
+    ids=["accepts any", "blind writes pass", "guesses"],
 )
-def test_a_planted_fault_is_found(fault: Fault, scenario: Any) -> None:
-    search(partial(scenario, **fault), shows="not linearizable")
+def test_a_planted_fault_is_found(fault: Fault) -> None:
+    search(partial(conditional, **fault), shows="not linearizable")
+
+
+@pytest.mark.torture
+def test_rounds_that_ask_the_natural_owners_only_are_found_while_owners_change() -> None:
+    search(partial(moving_conditional, **THE_NATURAL_OWNERS_ARE_ENOUGH), shows="not linearizable")
