@@ -31,7 +31,8 @@ class MemoryOperations(OperationLog):
         self._max, self._count = max_operations, 0
         self.forgotten_ms = 0
         self.promises = Promises()
-        self.has_floor, self.is_new = False, True
+        self.has_floor = True
+        self.is_new = False  # its data is lost with it, so there is never more of that
 
     @override
     async def keep(self, keys: Sequence[str]) -> None:

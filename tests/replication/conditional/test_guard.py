@@ -143,7 +143,9 @@ async def test_a_damaged_record_is_neither_promised_on_nor_replaced_by_one_below
 @virtual
 async def test_where_the_log_was_lost_and_the_data_was_not_older_writes_are_refused() -> None:
     store = MemoryStore([OLD])
-    guard = PromiseGuard(store, log := MemoryOperations(), NOW)
+    log = MemoryOperations()
+    log.has_floor, log.is_new = False, True
+    guard = PromiseGuard(store, log, NOW)
     assert log.has_floor
     (refused,) = await put(guard, Record("other", "v", version_at(NOW)))
     assert refused == Applied(version_at(NOW + 1), False, 0)
