@@ -189,3 +189,21 @@ def test_unknown_operations_that_write_the_same_are_not_tried_in_every_order() -
     ops = [*deletes, *(op for both in rounds for op in both)]
     assert check_key(ops, max_looks=1000) is None
     assert check_key([*ops, read("0", 40, 41)], max_looks=1000) is not None
+
+
+def test_a_cas_takes_effect_only_on_what_it_expects() -> None:
+    first = Op("k", Kind.CAS, "a", 0.0, 1.0)
+    second = Op("k", Kind.CAS, "b", 2.0, 3.0, expected="a")
+    assert check_history([first, second]) == []
+    assert check_history([first, second, Op("k", Kind.CAS, "c", 2.0, 3.0, expected="a")])
+    assert check_history([first, Op("k", Kind.CAS, "c", 4.0, 5.0, expected="b")])
+    unknown = Op("k", Kind.CAS, "b", 2.0, expected="a")
+    assert check_history([first, unknown, Op("k", Kind.CAS, "c", 4.0, 5.0, expected="b")]) == []
+
+
+def test_a_repeated_write_takes_effect_until_its_end_at_the_latest() -> None:
+    ops = [Op("k", Kind.WRITE, "a", 0.0, 1.0), Op("k", Kind.WRITE, "b", 2.0, 3.0)]
+    again = Op("k", Kind.WRITE, "a", 0.0, until=1.0)
+    late = Op("k", Kind.READ, "a", 4.0, 5.0)
+    assert check_history([*ops, again, late])
+    assert check_history([*ops, Op("k", Kind.WRITE, "a", 0.0), late]) == []
