@@ -1,6 +1,8 @@
 """What a store keeps for a node, and the summaries of that.
 
 It owns the interface between a node and its disk. It must never contain code that does anything.
+
+Tested in tests/replication/conditional/test_guard.py.
 """
 
 from collections.abc import Sequence

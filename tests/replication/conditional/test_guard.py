@@ -1,4 +1,4 @@
-"""The promises of a replica: what they refuse, and when they hold."""
+"""The promises of a replica: what they refuse, when they hold, and what limedb/ports/store.py calls refused."""
 
 import asyncio
 from collections.abc import Sequence
