@@ -1,4 +1,4 @@
-"""The promises of a replica: what they refuse, when they hold, and what limedb/ports/store.py calls refused."""
+"""The promises of a replica: what they refuse, when they hold, and refusals in limedb/ports/store.py."""
 
 import asyncio
 from collections.abc import Sequence
