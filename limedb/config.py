@@ -4,22 +4,29 @@ It owns their names, defaults, units and limits, and is the only reader of the e
 on them. A flag overrides the environment, and the environment overrides the default.
 """
 
-import ipaddress
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from limedb.core.node_urls import address_of, node_address, node_url, node_urls, split_url
 from limedb.errors import ConfigError
+from limedb.setting_values import (
+    choice,
+    duration,
+    duration_or_off,
+    file,
+    folder,
+    is_true,
+    number,
+    proxies,
+    size,
+    size_or_0,
+    zone,
+)
 
 DEFAULT_PORT = 8484
 DEFAULT_OTEL_ENDPOINT = "localhost:4317"
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-MAX_URL = 256
-MAX_ZONE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +105,12 @@ class Config:
     @property
     def host(self) -> str:
         """The host of NODE_URL."""
-        return _split_url(self.node_url)[0]
+        return split_url(self.node_url)[0]
 
     @property
     def advertised_host(self) -> str:
         """The host of ADVERTISE_ADDRESS."""
-        return _split_url(f"http://{self.advertise_address}")[0]
+        return split_url(f"http://{self.advertise_address}")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,202 +139,38 @@ class Setting:
         return "--" + self.name.lower().replace("_", "-")
 
 
-@lru_cache(maxsize=4096)  # gossip asks for the same names in every message
-def address_of(url: str) -> str:
-    """The host:port of a node URL. ValueError: it isn't http://HOST:PORT."""
-    if len(url) > MAX_URL:
-        raise ValueError(f"a URL of {MAX_URL} characters at most")
-    host, port = _split_url(url)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _split_url(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    port = parts.port  # raises ValueError if out of range
-    if parts.scheme != "http" or not parts.hostname or port is None or url != f"http://{parts.netloc}":
-        raise ValueError("a URL like http://node1:8484, with a port and without a path")
-    if "@" in parts.netloc or not re.fullmatch(r"[A-Za-z0-9._:\[\]-]+", parts.netloc):
-        raise ValueError("a URL like http://node1:8484, with a port and without a path")
-    return parts.hostname, port
-
-
-def _url(text: str) -> str:
-    """A node's name as written, for the data is stored under it; only a trailing slash is removed."""
-    url = text.rstrip("/")
-    host, port = _split_url(url)
-    if port == 0 or _is_unspecified(host) or len(url) > MAX_URL:
-        raise ValueError(
-            f"a URL of {MAX_URL} characters at most that others can dial, like http://node1:8484: not port 0,"
-            " and not an address such as 0.0.0.0, which only says where to listen"
-        )
-    return url
-
-
-def _is_unspecified(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return not host.strip("0.")
-
-
-def _urls(text: str) -> tuple[str, ...]:
-    """The URLs of other nodes, in lower case, since hosts are case-insensitive."""
-    return tuple(dict.fromkeys(_url(part.strip()).lower() for part in text.split(",") if part.strip()))
-
-
-def _proxies(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_proxy(part.strip()) for part in text.split(",") if part.strip()))
-
-
-def _proxy(text: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252})", text) and text.strip("0123456789."):
-        return text.lower()
-    try:
-        return str(ipaddress.ip_network(text))
-    except ValueError:
-        raise ValueError("addresses, networks like 10.1.0.0/16, or host names, comma-separated") from None
-
-
-def _address(text: str) -> str:
-    try:
-        return address_of(_url(f"http://{text}")) if text else ""
-    except ValueError:
-        raise ValueError("host:port that others can dial") from None
-
-
-def _file(text: str) -> Path | None:
-    try:
-        return Path(text).expanduser() if text else None
-    except RuntimeError:  # ~nobody
-        raise ValueError("a file; no user has that name") from None
-
-
-def _folder(text: str) -> Path:
-    try:
-        if text:
-            return Path(text).expanduser()
-    except RuntimeError:  # ~nobody
-        pass
-    raise ValueError("a folder, such as /var/lib/limedb")
-
-
-def _zone(text: str) -> str:
-    if len(text) > MAX_ZONE or (text and not text.isprintable()):
-        raise ValueError(f"{MAX_ZONE} printable characters at most")
-    return text
-
-
-_DIGITS = "[0-9]{1,20}"
-
-
-def _number(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(_DIGITS, text) or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.lower() not in allowed:
-            raise ValueError("one of " + ", ".join(allowed))
-        return text.lower()
-
-    return parse
-
-
-def _is_true(text: str) -> bool:
-    return _choice("true", "false")(text) == "true"
-
-
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_BYTES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-
-
-def duration(low: float, high: float) -> Callable[[str], float]:
-    """A reader of times with a unit, from low to high seconds; it raises ValueError, which says so."""
-
-    def parse(text: str) -> float:
-        match = re.fullmatch(rf"({_DIGITS}(?:\.{_DIGITS})?)(ms|s|m|h)", text)
-        seconds = float(match[1]) * _SECONDS[match[2]] if match else -1.0
-        if not low <= seconds <= high:
-            raise ValueError(f"a time from {low:g}s to {high:g}s, with its unit: 500ms, 1s, 10m, 24h")
-        return seconds
-
-    return parse
-
-
-def _duration_or_off(low: float, high: float) -> Callable[[str], float]:
-    parse_on = duration(low, high)
-
-    def parse(text: str) -> float:
-        try:
-            return 0.0 if text == "0" else parse_on(text)
-        except ValueError as error:
-            raise ValueError(f"0, or {error}") from None
-
-    return parse
-
-
-def _size(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        match = re.fullmatch(rf"({_DIGITS}) ?(B|KiB|MiB|GiB|)", text)
-        size = int(match[1]) * _BYTES[match[2]] if match else -1
-        if not low <= size <= high:
-            raise ValueError(
-                f"a size from {_spelled(low)} to {_spelled(high)}, in bytes or with a unit (KiB, MiB, GiB):"
-                f" {min(2 * low, high)} or {_spelled(min(2 * low, high))}"
-            )
-        return size
-
-    return parse
-
-
-def _spelled(size: int) -> str:
-    """A size as written in a setting, in the largest unit that fits."""
-    unit = max((unit for unit in _BYTES if unit and size % _BYTES[unit] == 0), key=_BYTES.__getitem__)
-    return f"{size // _BYTES[unit]}{unit}"
-
-
-def _size_or_0(low: int, high: int) -> Callable[[str], int]:
-    size = _size(low, high)
-    return lambda text: 0 if text == "0" else size(text)
-
-
 SETTINGS = (
-    Setting("SERVER_PORT", _number(1, 65535), str(DEFAULT_PORT), """The port of all services, over gRPC; REST
+    Setting("SERVER_PORT", number(1, 65535), str(DEFAULT_PORT), """The port of all services, over gRPC; REST
         is at Envoy.""", "-server.port"),
-    Setting("NODE_URL", _url, "", """The node's name on the ring, and where peers reach it:
+    Setting("NODE_URL", node_url, "", """The node's name on the ring, and where peers reach it:
         http://node1:8484. Never change it while the node holds data: a node that moves keeps it, and sets
         ADVERTISE_ADDRESS. Default: http://localhost:<port>.""",
         "-node.url"),
-    Setting("NODE_PEERS", _urls, "", """URLs of some other nodes, comma-separated. One that runs is enough to
-        join a cluster; gossip finds the rest. A new cluster is founded when a majority of the nodes named,
-        itself included, is reached.""", "-node.peers"),
-    Setting("VIRTUAL_NODES", _number(0, 4096), "256", """Points on the ring; 0 for one at the hash of the
+    Setting("NODE_PEERS", node_urls, "", """URLs of some other nodes, comma-separated. One that runs is
+        enough to join a cluster; gossip finds the rest. A new cluster is founded when a majority of the nodes
+        named, itself included, is reached.""", "-node.peers"),
+    Setting("VIRTUAL_NODES", number(0, 4096), "256", """Points on the ring; 0 for one at the hash of the
         URL. More balance better (the deviation falls with the root) and make the ring larger to send and
         draw; a node with more points takes a larger share.""", "-node.routing.virtual-nodes"),
-    Setting("DATA_DIR", _folder, "~/.limedb", "The folder of the node's data.", "-data.dir"),
+    Setting("DATA_DIR", folder, "~/.limedb", "The folder of the node's data.", "-data.dir"),
     Setting("OTEL_ENDPOINT", str, DEFAULT_OTEL_ENDPOINT, """Where traces and metrics go (OTLP over gRPC);
         empty for off. One call in a hundred is traced, and those that fail or are slow; OTEL_TRACES_SAMPLER
         changes that. When unset, the default is used only if something listens there at start.""",
         "-otel.endpoint"),
-    Setting("STORE", _choice("lmdb", "memory", "filesystem"), "lmdb", """lmdb; memory is lost at restart;
+    Setting("STORE", choice("lmdb", "memory", "filesystem"), "lmdb", """lmdb; memory is lost at restart;
         filesystem is one JSON file, rewritten at each write, for few keys and human readers."""),
-    Setting("DURABILITY", _choice("always", "interval", "none"), "always", """When a write is on disk: before
+    Setting("DURABILITY", choice("always", "interval", "none"), "always", """When a write is on disk: before
         it is acknowledged; within a second; or whenever the kernel writes it. Only always survives a power
         cut."""),
     Setting("GOSSIP_INTERVAL", duration(0.02, 3600), "1s", """The time between gossip rounds. A silent node
         is noticed after some of them; each costs one small message per node."""),
-    Setting("REPLICATION_FACTOR", _number(1, 15), "3", """How many nodes hold each key (all, if there are
+    Setting("REPLICATION_FACTOR", number(1, 15), "3", """How many nodes hold each key (all, if there are
         fewer). Odd numbers are best: 3 tolerates the loss of one node, 5 of two. Agreed when a cluster is
         formed; a node with another number is not let in."""),
-    Setting("CONSISTENCY", _choice("one", "quorum", "all", "linearizable"), "quorum", """How many replicas
+    Setting("CONSISTENCY", choice("one", "quorum", "all", "linearizable"), "quorum", """How many replicas
         stand behind an answer, unless a request names a level: any one; a majority; all; a majority, twice
         for writes, so that operations take effect in one order."""),
-    Setting("MAY_FOUND", _choice("yes", "no"), "yes", """Whether a node without data may found a new cluster
+    Setting("MAY_FOUND", choice("yes", "no"), "yes", """Whether a node without data may found a new cluster
         together with others. Set no once the cluster is there: nodes that lost all their data then wait to be
         let in, instead of founding an empty cluster that looks like the old one."""),
     Setting("DEAD_NODE_TIMEOUT", duration(1, 30 * 24 * 3600), "10m", """How long a node is dead, in the
@@ -339,85 +182,85 @@ SETTINGS = (
         refused, and how far a clock may be from most peers' before the node stops serving."""),
     Setting("REPAIR_INTERVAL", duration(0.1, 7 * 24 * 3600), "10m", """The time in which a node compares all
         its records with the other replicas once. A million keys take one core about a second."""),
-    Setting("SCRUB_INTERVAL", _duration_or_off(60, 366 * 24 * 3600), "168h", """The time in which a node reads
+    Setting("SCRUB_INTERVAL", duration_or_off(60, 366 * 24 * 3600), "168h", """The time in which a node reads
         all its records, to find damaged ones and fetch them from the other replicas; 0 for never."""),
     Setting("REQUEST_TIMEOUT", duration(0.01, 600), "10s", """How long a request waits for another node if
         its client set no deadline."""),
-    Setting("ADVERTISE_ADDRESS", _address, "", """The host:port that peers and clients dial, if it isn't that
-        of NODE_URL (sidecar, NAT, a node that moved)."""),
-    Setting("ZONE", _zone, "", "The host or rack of the node."),
-    Setting("MAX_VALUE_SIZE", _size(1, 16 << 20), "4MiB", """The largest value that clients may store, 16MiB
+    Setting("ADVERTISE_ADDRESS", node_address, "", """The host:port that peers and clients dial, if it isn't
+        that of NODE_URL (sidecar, NAT, a node that moved)."""),
+    Setting("ZONE", zone, "", "The host or rack of the node."),
+    Setting("MAX_VALUE_SIZE", size(1, 16 << 20), "4MiB", """The largest value that clients may store, 16MiB
         at most."""),
-    Setting("MAX_MEMORY", _size_or_0(64 << 20, 1 << 40), "0", """The memory that requests, answers and streams
+    Setting("MAX_MEMORY", size_or_0(64 << 20, 1 << 40), "0", """The memory that requests, answers and streams
         of clients and peers may hold together, at least 64MiB; more is refused. The node's own caches and
         logs need some 400MiB in addition. 0: an eighth of the machine's or container's memory, 256MiB
         to 2GiB."""),
-    Setting("LOG_LEVEL", _choice("debug", "info", "warning", "error"), "info",
+    Setting("LOG_LEVEL", choice("debug", "info", "warning", "error"), "info",
         "The lowest level that is logged."),
-    Setting("LOG_FORMAT", _choice("text", "json"), "text", "Lines for people, or JSON objects."),
-    Setting("SLOW_REQUEST", _duration_or_off(0.001, 600), "500ms", """A request that takes longer is logged,
+    Setting("LOG_FORMAT", choice("text", "json"), "text", "Lines for people, or JSON objects."),
+    Setting("SLOW_REQUEST", duration_or_off(0.001, 600), "500ms", """A request that takes longer is logged,
         with what it waited for, 20 lines a second at most; 0 for never."""),
-    Setting("TLS_CERT", _file, "", """The node's certificate, with those between it and the CA: PEM, as
+    Setting("TLS_CERT", file, "", """The node's certificate, with those between it and the CA: PEM, as
         `limedb certs node` makes it. Clients and other nodes are then served with TLS 1.3. The files are read
         again when they change."""),
-    Setting("TLS_KEY", _file, "", "The key of TLS_CERT."),
-    Setting("TLS_CA", _file, "", "The CAs that certificates of nodes, and of clients, must come from."),
-    Setting("TLS_CLIENT_CERT", _choice("none", "required"), "none", """Whether clients need a certificate of
+    Setting("TLS_KEY", file, "", "The key of TLS_CERT."),
+    Setting("TLS_CA", file, "", "The CAs that certificates of nodes, and of clients, must come from."),
+    Setting("TLS_CLIENT_CERT", choice("none", "required"), "none", """Whether clients need a certificate of
         TLS_CA: required, or none."""),
-    Setting("PEER_TLS_CERT", _file, "", "The certificate for other nodes, if it isn't TLS_CERT."),
-    Setting("PEER_TLS_KEY", _file, "", "The key of PEER_TLS_CERT. Default: TLS_KEY."),
-    Setting("PEER_TLS_CA", _file, "", "The CAs that the other nodes' certificates come from, if not TLS_CA."),
-    Setting("TLS_REVOKED", _file, "", """The certificates that no longer count, of nodes and clients: lists
+    Setting("PEER_TLS_CERT", file, "", "The certificate for other nodes, if it isn't TLS_CERT."),
+    Setting("PEER_TLS_KEY", file, "", "The key of PEER_TLS_CERT. Default: TLS_KEY."),
+    Setting("PEER_TLS_CA", file, "", "The CAs that the other nodes' certificates come from, if not TLS_CA."),
+    Setting("TLS_REVOKED", file, "", """The certificates that no longer count, of nodes and clients: lists
         (CRL) of the CAs in PEM, as `limedb certs revoke` makes them. The file is read again when it changes;
         connections of those on it are ended."""),
-    Setting("TLS_CA_KEY", _file, "", """The key of the CA of nodes. A node that has it signs the certificates
+    Setting("TLS_CA_KEY", file, "", """The key of the CA of nodes. A node that has it signs the certificates
         of new nodes that bring a join token (`limedb admin token join`). Only its owner and group may read
         it."""),
-    Setting("JOIN_TOKEN_FILE", _file, "", """A file with a join token, by which a new node obtains TLS_CERT,
+    Setting("JOIN_TOKEN_FILE", file, "", """A file with a join token, by which a new node obtains TLS_CERT,
         TLS_KEY and TLS_CA at its first start, if TLS_CERT isn't there yet."""),
-    Setting("PEER_PORT_OFFSET", _number(1, 65534), "10000", """With TLS nodes reach each other at a port of
+    Setting("PEER_PORT_OFFSET", number(1, 65534), "10000", """With TLS nodes reach each other at a port of
         their own, this much above the one that clients use (8484: 18484). The same on all nodes."""),
-    Setting("AUTH", _choice("off", "required"), "off", """Whether callers need a token, and nodes the secret
+    Setting("AUTH", choice("off", "required"), "off", """Whether callers need a token, and nodes the secret
         of their cluster, or a certificate: required, or off."""),
-    Setting("CLUSTER_SECRET_FILE", _file, "", """A file with the secret by which nodes recognise each
+    Setting("CLUSTER_SECRET_FILE", file, "", """A file with the secret by which nodes recognise each
         other, the same for all nodes of a cluster; only its owner and group may read it. A node that has it
         proves itself, whether AUTH is required or not."""),
-    Setting("ROOT_TOKEN_FILE", _file, "", """A file with a token that may do everything: the first
+    Setting("ROOT_TOKEN_FILE", file, "", """A file with a token that may do everything: the first
         users are made with it, and it works when the cluster has no majority. Only its owner and group may
         read it."""),
-    Setting("JWT_KEYS_FILE", _file, "", """The public keys (PEM or JWKS) of an issuer of JSON Web
+    Setting("JWT_KEYS_FILE", file, "", """The public keys (PEM or JWKS) of an issuer of JSON Web
         Tokens, which are then accepted; read again when it changes."""),
     Setting("JWT_ISSUER", str, "", "The claim iss that such tokens must have."),
     Setting("JWT_AUDIENCE", str, "", "The claim aud that such tokens must have."),
     Setting("JWT_ROLES_CLAIM", str, "limedb_roles", """The claim with the roles of a token's holder, a list of
         ROLE or ROLE:PREFIX."""),
-    Setting("AUDIT_LOG", _file, "", """A file to which refusals, and changes of membership, users and
+    Setting("AUDIT_LOG", file, "", """A file to which refusals, and changes of membership, users and
         tokens are appended, as lines of JSON."""),
-    Setting("INSECURE", _is_true, "false", """true: the node starts although it listens beyond loopback
+    Setting("INSECURE", is_true, "false", """true: the node starts although it listens beyond loopback
         without TLS and authentication, so that anyone who reaches it can read and write. It warns as long
         as it runs.""",
         value_of_flag="true"),
-    Setting("CLIENT_RATE", _number(0, 10**6), "0", """The requests a second that a user may make at this node,
+    Setting("CLIENT_RATE", number(0, 10**6), "0", """The requests a second that a user may make at this node,
         or an address where nobody is signed in; a batch is as many as it has keys. 0: any number. This and
         the next five hold for all users of an address together four times."""),
-    Setting("CLIENT_BURST", _number(0, 10**7), "0", """How many of them may come at once; 0: as many as in a
+    Setting("CLIENT_BURST", number(0, 10**7), "0", """How many of them may come at once; 0: as many as in a
         second."""),
-    Setting("CLIENT_STREAMS", _number(1, 10**6), "4096", """The sessions, scans and watches that a client may
+    Setting("CLIENT_STREAMS", number(1, 10**6), "4096", """The sessions, scans and watches that a client may
         have at a time."""),
-    Setting("CLIENT_WATCHES", _number(1, 10**6), "2000", "Those of them that may be watches of keys."),
-    Setting("CLIENT_SCANS", _number(1, 10**6), "1024", "Those of them that may be scans."),
-    Setting("CLIENT_BYTES", _size_or_0(1 << 20, 1 << 40), "0", """The bytes that large requests, answers and
+    Setting("CLIENT_WATCHES", number(1, 10**6), "2000", "Those of them that may be watches of keys."),
+    Setting("CLIENT_SCANS", number(1, 10**6), "1024", "Those of them that may be scans."),
+    Setting("CLIENT_BYTES", size_or_0(1 << 20, 1 << 40), "0", """The bytes that large requests, answers and
         streams of a client may hold, counted as for MAX_MEMORY. 0: half of MAX_MEMORY."""),
-    Setting("MAX_CONNECTIONS", _number(0, 10**6), "0", """The connections of clients and peers; beyond them
+    Setting("MAX_CONNECTIONS", number(0, 10**6), "0", """The connections of clients and peers; beyond them
         those end that sent least. 0: as many as the process may open files, less 128."""),
-    Setting("MAX_CALLS", _number(100, 42_000), "42000", """The calls of clients at a time, streams not
+    Setting("MAX_CALLS", number(100, 42_000), "42000", """The calls of clients at a time, streams not
         counted; more are refused."""),
-    Setting("MAX_WAITING_CALLS", _number(10, 50_000), "4096", """The calls that may wait until the node comes
+    Setting("MAX_WAITING_CALLS", number(10, 50_000), "4096", """The calls that may wait until the node comes
         to them; one more ends as CANCELLED. Best as many as the node answers in a quarter of the time that
         your clients wait; of more, the last are answered too late."""),
-    Setting("MAX_CLUSTER_WATCHES", _number(1, 10**6), "1024", """The watches of the cluster (dashboard,
+    Setting("MAX_CLUSTER_WATCHES", number(1, 10**6), "1024", """The watches of the cluster (dashboard,
         `limedb top`) at a time."""),
-    Setting("TRUSTED_PROXIES", _proxies, "", """Addresses, networks (10.1.0.0/16) and host names,
+    Setting("TRUSTED_PROXIES", proxies, "", """Addresses, networks (10.1.0.0/16) and host names,
         comma-separated, whose header x-forwarded-for names the client: where Envoy runs. This machine and
         the hosts of the other nodes always count. Anybody else could be any number of clients by it."""),
 )  # fmt: skip
@@ -446,7 +289,7 @@ def load(environ: Mapping[str, str], flags: Mapping[str, str | None] | None = No
 
 def _check_port(url: str, port: int) -> None:
     """Refuse a name whose port isn't the one that the node listens on."""
-    if _split_url(url)[1] != port:
+    if split_url(url)[1] != port:
         raise ConfigError(
             "NODE_URL", url, f"at SERVER_PORT={port}; if another port leads there, set ADVERTISE_ADDRESS"
         )

@@ -1,10 +1,14 @@
-"""The settings: default, environment, flag, and what a bad value says."""
+"""The settings: default, environment, flag, and what a bad value says.
+
+Tests limedb/config.py and limedb/setting_values.py.
+"""
 
 from pathlib import Path
 
 import pytest
 
-from limedb.config import SETTINGS, address_of, load
+from limedb.config import SETTINGS, load
+from limedb.core.node_urls import address_of
 from limedb.errors import ConfigError
 
 DEFAULTS = {

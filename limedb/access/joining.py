@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from limedb.access.join_token import JoinToken
 from limedb.access.tokens import digest_of, is_same, new_secret, read_private
 from limedb.access.users import Keys
-from limedb.config import address_of
+from limedb.core.node_urls import address_of
 from limedb.core.quorum import Level
 from limedb.core.reserved import PREFIX
 from limedb.errors import (

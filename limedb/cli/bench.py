@@ -13,8 +13,8 @@ from limedb.cli import bench_screen as screen
 from limedb.cli.codes import DIFFERENT, FAILED, IN_PART, INTERRUPTED, OK
 from limedb.cli.options import COUNT, SECONDS, Number, command, consistency_option, target_option
 from limedb.cli.output import JSON, TABLE, output_option
-from limedb.config import address_of
 from limedb.core.limits import MAX_STORED_VALUE
+from limedb.core.node_urls import address_of
 from limedb.core.quorum import Level
 from limedb.errors import ConfigError, LimeDBError
 from limedb.load.plan import Distribution, LoadPlan, Mode

@@ -10,7 +10,7 @@ import click
 from limedb.cli.certs_cluster import cluster
 from limedb.cli.options import Command, Group, Number
 from limedb.cli.output import JSON, TABLE, echo_json, output_option, show_rows
-from limedb.config import address_of
+from limedb.core.node_urls import address_of
 from limedb.errors import ConfigError
 
 if TYPE_CHECKING:

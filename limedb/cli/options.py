@@ -14,10 +14,11 @@ from typing import Any
 
 import click
 
-from limedb.config import address_of, duration
 from limedb.core.moment import EXPIRY_RANGE, can_expire, moment_of
+from limedb.core.node_urls import address_of
 from limedb.core.quorum import Level
 from limedb.operator.tokens import token_for
+from limedb.setting_values import duration
 from limedb.tls.target import HTTPS, Target, client_tls
 
 

@@ -15,8 +15,8 @@ from limedb.aio.whole_reads import whole
 from limedb.client.asked_cluster import AskedCluster
 from limedb.client.denials import anew
 from limedb.client.node_connection import PATIENT_PING_SECONDS, PING_SECONDS, NodeConnection
-from limedb.config import address_of
 from limedb.core.layout import Layout
+from limedb.core.node_urls import address_of
 from limedb.core.topology import Member, MemberState, Phase, Topology
 from limedb.errors import (
     InvalidRequestError,

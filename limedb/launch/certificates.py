@@ -10,7 +10,7 @@ Tested in tests/launch/test_tls.py.
 from collections.abc import Mapping
 from pathlib import Path
 
-from limedb.config import LOOPBACK_HOSTS
+from limedb.core.node_urls import LOOPBACK_HOSTS
 from limedb.tls.authority import Holder, node_holder
 from limedb.tls.folder import CertificateFolder
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from limedb.access.tokens import new_secret, write_secret
-from limedb.config import LOOPBACK_HOSTS, address_of
+from limedb.core.node_urls import LOOPBACK_HOSTS, address_of
 from limedb.errors import ConfigError
 from limedb.launch.certificates import CA_DAYS, RENEW_DAYS
 from limedb.tls.authority import Holder, check_hosts, node_holder

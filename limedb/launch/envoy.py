@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import jinja2
 
-from limedb.config import address_of
 from limedb.core.exposure import HEALTH_NAME, is_loopback
+from limedb.core.node_urls import address_of
 from limedb.errors import ConfigError, LaunchError, UnknownHostError, UnsupportedError
 from limedb.launch import local_replies
 from limedb.launch.access import PUBLIC, Access, Listener, listeners

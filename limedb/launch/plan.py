@@ -14,6 +14,7 @@ from pathlib import Path
 
 from limedb import config
 from limedb.core.exposure import is_loopback
+from limedb.core.node_urls import address_of
 from limedb.errors import ConfigError, LaunchError
 from limedb.launch import envoy
 from limedb.launch.access import Access
@@ -154,7 +155,7 @@ def next_node(folder: Folder, launch: Launch) -> Service:
     }
     if first.target.tls is not None:
         settings |= LocalCertificates(folder.path).settings(name, url)
-    return Service(name, url, config.address_of(url), first.argv, settings, folder.log(name))
+    return Service(name, url, address_of(url), first.argv, settings, folder.log(name))
 
 
 def _free_port(first: int) -> int:
@@ -216,7 +217,7 @@ def _node(plan: LaunchPlan, index: int) -> Service:
     if plan.tls:
         own |= LocalCertificates(plan.folder.path).settings(name, url)
     argv = (sys.executable, "-m", "limedb", "serve")
-    return Service(name, url, config.address_of(url), argv, own, plan.folder.log(name))
+    return Service(name, url, address_of(url), argv, own, plan.folder.log(name))
 
 
 def _inherited_settings() -> dict[str, str]:

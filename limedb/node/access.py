@@ -16,7 +16,8 @@ from limedb.access.peer_secret import PeerSecret
 from limedb.access.root import RootToken
 from limedb.access.tokens import read_secret
 from limedb.access.users import Users
-from limedb.config import Config, address_of
+from limedb.config import Config
+from limedb.core.node_urls import address_of
 from limedb.engine import Engine
 from limedb.errors import ConfigError
 from limedb.node.encryption import Encryption

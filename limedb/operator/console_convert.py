@@ -3,7 +3,7 @@
 Tested in tests/tui/test_console.py.
 """
 
-from limedb.config import address_of
+from limedb.core.node_urls import address_of
 from limedb.operator.console_values import (
     ChangeSample,
     Gossip,

@@ -21,7 +21,7 @@ from typing import Any
 
 import grpc
 
-from limedb.config import MAX_URL
+from limedb.core.node_urls import MAX_URL
 from limedb.errors import WrongNodeError
 
 HEADER = "limedb-node-bin"

@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 
-from limedb.config import MAX_URL
+from limedb.core.node_urls import MAX_URL
 from limedb.errors import PeersOnlyError
 from limedb.tls.names import SUFFIX, node_name
 from limedb.tls.presented import PEM

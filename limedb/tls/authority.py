@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from limedb.config import LOOPBACK_HOSTS
+from limedb.core.node_urls import LOOPBACK_HOSTS
 from limedb.tls import certificates
 from limedb.tls.names import SUFFIX, node_name, user_uri
 

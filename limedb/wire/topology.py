@@ -7,8 +7,8 @@ follow another.
 Tested in tests/wire/test_kv.py.
 """
 
-from limedb.config import address_of
 from limedb.core.bounds import MAX_MEMBERS, flaw
+from limedb.core.node_urls import address_of
 from limedb.core.paxos import NONE, Acceptor, Ballot
 from limedb.core.report import Progress
 from limedb.core.topology import Fence, Member, MemberState, Phase, Topology

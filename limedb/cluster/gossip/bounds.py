@@ -12,8 +12,8 @@ import re
 from dataclasses import astuple
 from functools import lru_cache
 
-from limedb.config import LOOPBACK_HOSTS, MAX_URL, address_of
 from limedb.core.membership import NodeLoad, NodeState
+from limedb.core.node_urls import LOOPBACK_HOSTS, MAX_URL, address_of
 
 MAX_TEXT = 256
 """Characters of a zone or a version."""

@@ -29,8 +29,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from limedb.cluster.gossip.bounds import MAX_ENTRIES, flaw, is_address, is_generation, is_loopback, is_name
-from limedb.config import MAX_URL, address_of
 from limedb.core.membership import Ack, Digest, Membership, NodeState
+from limedb.core.node_urls import MAX_URL, address_of
 from limedb.ports import Clock
 
 log = logging.getLogger(__name__)

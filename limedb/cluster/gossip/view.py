@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from limedb.cluster.gossip.hearsay import Check, Hearsay
-from limedb.config import address_of
 from limedb.core.detector import Detector, Status
 from limedb.core.membership import Ack, Digest, Membership, NodeState
+from limedb.core.node_urls import address_of
 from limedb.core.report import GossipReport, PeerReport, StateReport
 from limedb.errors import StoreError
 from limedb.ports import Clock

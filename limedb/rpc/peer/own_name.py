@@ -11,8 +11,8 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from limedb.config import address_of
 from limedb.core.membership import Ack, Digest
+from limedb.core.node_urls import address_of
 from limedb.errors import ConfigError, LimeDBError, NameTakenError
 
 TRIES = 12

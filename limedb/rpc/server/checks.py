@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from limedb.cluster.gossip.bounds import MAX_ENTRIES
-from limedb.config import address_of
 from limedb.core.key_range import KeyRange, key_range
 from limedb.core.limits import (
     DEFAULT_PAGE_SIZE,
@@ -29,6 +28,7 @@ from limedb.core.limits import (
     MIN_WATCH_MS,
 )
 from limedb.core.moment import EXPIRY_RANGE, can_expire
+from limedb.core.node_urls import address_of
 from limedb.core.quorum import Level
 from limedb.core.record import value_size
 from limedb.core.reserved import is_reserved

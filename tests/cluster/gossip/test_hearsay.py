@@ -8,9 +8,9 @@ import pytest
 from limedb.cluster.gossip.bounds import MAX_AHEAD_MS, MAX_ENTRIES, MAX_EPOCH, flaw, is_address, is_name
 from limedb.cluster.gossip.hearsay import MAX_KNOWN, MAX_STRANGERS, Check
 from limedb.cluster.gossip.view import FORGET_SECONDS, ClusterView
-from limedb.config import address_of
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeLoad, NodeState
+from limedb.core.node_urls import address_of
 
 A, B, C = (f"http://{name}:8484" for name in "abc")
 NOW_MS = 1_000_000_000_000
