@@ -201,6 +201,7 @@ def _show_stored(key: str, shape: str, receipt: Receipt) -> None:
 @click.argument("key")
 @version_option
 @value_option
+@click.option("--if-exists", is_flag=True, help="Delete it only if KEY has a value.")
 @output_option(RAW)
 @consistency_option
 @target_option
@@ -209,6 +210,7 @@ def del_(
     key: str,
     if_version: int | None,
     if_value: str | None,
+    if_exists: bool,
     shape: str,
     level: Level | None,
     target: Target,
@@ -218,7 +220,7 @@ def del_(
 
     With a condition that doesn't hold, it deletes nothing and exits with 6.
     """
-    condition = _condition(if_version, if_value)
+    condition = _condition(if_version, if_value, is_there=if_exists)
     with node_client(target, timeout) as node:
         deleted, receipt = node.delete(key, level, condition)
     if shape == JSON:

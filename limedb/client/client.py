@@ -29,7 +29,7 @@ from limedb.client.arguments import (
 )
 from limedb.client.batch_bytes import deleting, marked, storing
 from limedb.client.batches import EntryReads, Reads
-from limedb.client.conditions import condition_of, depending
+from limedb.client.conditions import UNGIVEN, Ungiven, condition_of, depending
 from limedb.client.counters import Counter
 from limedb.client.feed_calls import FeedCalls
 from limedb.client.node_connection import NodeConnection
@@ -142,9 +142,9 @@ class Client(FeedCalls):
         ttl: Duration | None = None,
         *,
         expires_at: Moment | None = None,
-        if_version: int | None = None,
+        if_version: int | Ungiven = UNGIVEN,
         if_absent: bool = False,
-        if_value: Value | None = None,
+        if_value: Value | Ungiven = UNGIVEN,
         if_exists: bool = False,
         keep_ttl: bool = False,
         consistency: Consistency = None,
@@ -172,8 +172,8 @@ class Client(FeedCalls):
         self,
         key: str,
         *,
-        if_version: int | None = None,
-        if_value: Value | None = None,
+        if_version: int | Ungiven = UNGIVEN,
+        if_value: Value | Ungiven = UNGIVEN,
         if_exists: bool = False,
         consistency: Consistency = None,
         timeout: Duration | None = None,
@@ -200,7 +200,7 @@ class Client(FeedCalls):
         value, on either side. If somebody else writes the key meanwhile, it starts over with the new value:
         `edit` may be called several times, and must do nothing else. An error that it raises ends the call.
 
-        ConditionFailedError: others were faster until the timeout; nothing was written. OutcomeUnknownError:
+        ContendedError: others were faster until the timeout; nothing was written. OutcomeUnknownError:
         the last write may have taken effect; it is not repeated.
         """
         swap = self.swap(key, ttl, keep_ttl, consistency, timeout)

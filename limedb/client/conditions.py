@@ -5,6 +5,9 @@ It owns the arguments if_version, if_absent, if_value and if_exists. It must nev
 Tested in tests/client/test_conditions.py.
 """
 
+from enum import Enum, auto
+from typing import Final
+
 from limedb.client.arguments import Value, check_value, flag, whole_number
 from limedb.core.hlc import MAX_VERSION
 from limedb.errors import InvalidRequestError, brief
@@ -12,25 +15,43 @@ from limedb.wire.conditions import CuriousCondition, require
 from limedbpb.v1 import kv_pb2
 
 
+class Ungiven(Enum):
+    """Stands for a condition that isn't given: None could be the value of a key that has none."""
+
+    UNGIVEN = auto()
+
+
+UNGIVEN: Final = Ungiven.UNGIVEN
+
+
 def condition_of(
-    key: str, if_version: int | None, if_absent: bool, if_value: Value | None, if_exists: bool
+    key: str,
+    if_version: int | Ungiven | None,
+    if_absent: bool,
+    if_value: Value | Ungiven | None,
+    if_exists: bool,
 ) -> CuriousCondition | None:
     """Return the condition of a write; None: it has none. InvalidRequestError: there are two, or one makes no
     sense.
     """
     is_absent, is_there = flag("if_absent", if_absent), flag("if_exists", if_exists)
     given = {
-        "if_version": if_version is not None,
+        "if_version": not isinstance(if_version, Ungiven),
         "if_absent": is_absent,
-        "if_value": if_value is not None,
+        "if_value": not isinstance(if_value, Ungiven),
         "if_exists": is_there,
     }
     names = [name for name, is_given in given.items() if is_given]
     if len(names) > 1:
         raise InvalidRequestError(f"key {brief(key)} has {' and '.join(names)}: give one of them")
-    if if_version is not None:
+    if if_version is None or if_value is None:  # what a read returns of a key that has no value
+        name = "if_version" if if_version is None else "if_value"
+        raise InvalidRequestError(
+            f"key {brief(key)} has {name}=None; if it is to have no value, give if_absent=True"
+        )
+    if not isinstance(if_version, Ungiven):
         return CuriousCondition(version=whole_number("if_version", if_version, 0, MAX_VERSION))
-    if if_value is not None:
+    if not isinstance(if_value, Ungiven):
         check_value(key, if_value)
         return CuriousCondition(value=if_value)
     return CuriousCondition(exists=is_there) if names else None

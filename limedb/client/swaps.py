@@ -15,8 +15,9 @@ from typing import Protocol
 
 from limedb.aio.retrying import Pauses, tried_words
 from limedb.client.arguments import Consistency, Duration, Value
+from limedb.client.conditions import UNGIVEN, Ungiven
 from limedb.client.outcomes import Entry, Receipt
-from limedb.errors import ConditionFailedError, RequestTimeoutError, brief
+from limedb.errors import ConditionFailedError, ContendedError, RequestTimeoutError, brief
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.004, 0.25
 """Seconds: about the time of a write, and many times that of the writes of a few dozen others."""
@@ -39,8 +40,8 @@ class Calls(Protocol):
         value: Value,
         ttl: Duration | None = None,
         *,
-        if_version: int | None = None,
-        if_value: Value | None = None,
+        if_version: int | Ungiven = UNGIVEN,
+        if_value: Value | Ungiven = UNGIVEN,
         keep_ttl: bool = False,
         consistency: Consistency = None,
         timeout: Duration | None = None,
@@ -51,8 +52,8 @@ class Calls(Protocol):
         self,
         key: str,
         *,
-        if_version: int | None = None,
-        if_value: Value | None = None,
+        if_version: int | Ungiven = UNGIVEN,
+        if_value: Value | Ungiven = UNGIVEN,
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> bool:
@@ -136,8 +137,8 @@ class Swap:
         return None if self._entry is None else self._entry.value
 
     async def write(self, new: Value | None) -> bool:
-        """Write the new value; return False if somebody else was faster. ConditionFailedError: likewise, and
-        there is no time for another try.
+        """Write the new value; return False if somebody else was faster. ContendedError: likewise, and there
+        is no time for another try.
         """
         self._tries += 1
         try:
@@ -147,15 +148,17 @@ class Swap:
             self._pause = self._pauses.pause()
             if self._loop.time() + self._pause < self._deadline:
                 return False
-            failed.tried = tried_words(self._tries, self._loop.time() - self._began)
-            raise
+            contended = ContendedError(self._key, self._tries)
+            contended.nothing_written = True
+            contended.tried = tried_words(self._tries, self._loop.time() - self._began)
+            raise contended from failed
         return True
 
     async def _send(self, new: Value | None) -> None:
-        version: int | None = 0 if self._entry is None else self._entry.version
-        value = None
+        version: int | Ungiven = 0 if self._entry is None else self._entry.version
+        value: Value | Ungiven = UNGIVEN
         if self._entry is not None and not version:  # from before there were versions: 0 would mean no value
-            version, value = None, self._entry.value
+            version, value = UNGIVEN, self._entry.value or ""
         if new is not None:
             await self._calls.set(
                 self._key,

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar, cast, overload
 
 from limedb.client.arguments import Consistency, Duration, Moment, Value, check_key
 from limedb.client.client import Client
+from limedb.client.conditions import UNGIVEN, Ungiven
 from limedb.client.counters import SyncCounter
 from limedb.client.life import FORKS, SYNC_USE, Life
 from limedb.client.outcomes import Entry, Receipt
@@ -133,9 +134,9 @@ class SyncClient:
         ttl: Duration | None = None,
         *,
         expires_at: Moment | None = None,
-        if_version: int | None = None,
+        if_version: int | Ungiven = UNGIVEN,
         if_absent: bool = False,
-        if_value: Value | None = None,
+        if_value: Value | Ungiven = UNGIVEN,
         if_exists: bool = False,
         keep_ttl: bool = False,
         consistency: Consistency = None,
@@ -162,8 +163,8 @@ class SyncClient:
         self,
         key: str,
         *,
-        if_version: int | None = None,
-        if_value: Value | None = None,
+        if_version: int | Ungiven = UNGIVEN,
+        if_value: Value | Ungiven = UNGIVEN,
         if_exists: bool = False,
         consistency: Consistency = None,
         timeout: Duration | None = None,

@@ -310,6 +310,7 @@ def test_a_write_may_require_what_its_key_has(run: Run, told: Told) -> None:
     assert told("get", "if/a")["version"] == version
     assert run("set", "if/a", "2", "--if-version", version).stdout == "OK\n"
     assert run("del", "if/a", "--if-version", version).returncode == 6
+    assert run("del", "if/nothing", "--if-exists").returncode == 6
     assert run("cas", "if/a", "1", "3").returncode == 6
     assert run("cas", "if/a", "2", "3").stdout == "OK\n"
     assert run("get", "if/a").stdout == "3\n"

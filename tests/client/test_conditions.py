@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from limedb.client.batch_bytes import storing
-from limedb.client.conditions import condition_of, depending
+from limedb.client.conditions import UNGIVEN, condition_of, depending
 from limedb.client.outcomes import NoAnswer
 from limedb.client.retrying_executor import PendingCall, new_key
 from limedb.core.condition import Condition
@@ -15,7 +15,7 @@ from limedbpb.v1 import kv_pb2
 
 
 def of(**given: Any) -> CuriousCondition | None:
-    named = {"if_version": None, "if_absent": False, "if_value": None, "if_exists": False, **given}
+    named = {"if_version": UNGIVEN, "if_absent": False, "if_value": UNGIVEN, "if_exists": False, **given}
     return condition_of("k", **named)
 
 
@@ -46,6 +46,8 @@ def test_arguments_name_a_condition(given: dict[str, Any], condition: Condition 
         ({"if_version": "7"}, "if_version='7': must be a whole number"),
         ({"if_absent": 1}, "if_absent=1: must be True or False"),
         ({"if_value": 5}, "must be a str or bytes"),
+        ({"if_value": None}, "key 'k' has if_value=None; if it is to have no value"),
+        ({"if_version": None}, "key 'k' has if_version=None; if it is to have no value"),
     ],
 )
 def test_what_makes_no_sense_is_refused(given: dict[str, Any], text: str) -> None:

@@ -11,7 +11,13 @@ import pytest
 import limedb
 from limedb.client import Entry
 from limedb.client.client import Client
-from limedb.errors import ConditionFailedError, InvalidRequestError, OutcomeUnknownError, RequestTimeoutError
+from limedb.errors import (
+    ConditionFailedError,
+    ContendedError,
+    InvalidRequestError,
+    OutcomeUnknownError,
+    RequestTimeoutError,
+)
 from tests.support.clusters import RunningCluster
 
 
@@ -108,7 +114,7 @@ def test_a_swap_gives_up_at_its_timeout_and_has_written_nothing(node: str) -> No
             return "mine"
 
         # Unknown: the time ended within a try, which can't succeed either.
-        with pytest.raises((ConditionFailedError, OutcomeUnknownError), match=r"tried \d+ times|unknown"):
+        with pytest.raises((ContendedError, OutcomeUnknownError), match=r"tried \d+ times|unknown"):
             db.cas("swap/busy", edit, timeout=1.0)
         assert db.get("swap/busy") == "theirs"
 

@@ -37,6 +37,12 @@ class Operation:
         """
         return None
 
+    def may_have_held(self, newest: Record | None, now_ms: int) -> bool:
+        """Whether the condition, which fails for the newest record now, may have held for it earlier, or for
+        one that has expired and is purged.
+        """
+        return newest is None or (newest.value is not None and is_expired(newest.expires_at, now_ms))
+
     @property
     def may_be_stored(self) -> bool:
         """Whether some attempt may take effect yet."""
@@ -72,6 +78,12 @@ class ConditionalWrite(Operation):
             live = current(newest, now_ms)
             return Content(write.value, live.expires_at if live else 0)
         return Content(write.value, now_ms + write.ttl_ms if write.ttl_ms else write.expires_at_ms)
+
+    def may_have_held(self, newest: Record | None, now_ms: int) -> bool:
+        """As Operation.may_have_held."""
+        condition, version = self.write.condition, newest.version if newest is not None else 0
+        is_ahead = condition is not None and (condition.version or 0) > version
+        return is_ahead or super().may_have_held(newest, now_ms)
 
     @property
     def existed_if_done(self) -> bool:

@@ -10,8 +10,12 @@ true; here is what follows from it:
    of a later write; then its content is written anew under the ballot, which ends the other write for good.
    The version changes though nobody wrote, so it is the last resort: a lock's holder knows its version.
 3. A record that was sent and did not reach a quorum is not a failure. The next promises show its fate.
-4. Before a failure is answered of a write of which an attempt may be on some replica, that attempt is ended
-   for good in the same way.
+4. An attempt that may be on some replica still follows the record that it was judged on. Let r be on a
+   majority, and the condition fail for it. If the attempt's ballot is below r, it is overtaken. If it is
+   above, one of the replicas that promised it has r, from before its promise (rule W), so it was judged on r,
+   and failed. Two things can make the judgement on r another one: r has expired since, and may be purged; or
+   the condition names a version above r, which only a write at ONE can have had. Then the attempt is ended
+   for good in the same way before the failure is answered; else that would change a version for nothing.
 5. A replica that has stored something newer than the record, without a promise above it, counts as one that
    has it: the newer one was written on top.
 6. Promise and record are sent under one epoch. What was sent under an older one is refused (decision 0010),
@@ -165,7 +169,7 @@ class ConditionalProposer:
         fate = fate_of(operation.attempts, states)
         if fate is Fate.UNKNOWN:
             self._release_soon(asked, layout)
-            raise self._unknown(operation, {"": "others have written the key since"})
+            raise self._unknown(operation, {"its replicas": "others may have written the key since"})
         content = operation.judge(newest, now_ms) if fate is Fate.NEVER else None
         if content is not None:
             acks = await self._send(asked, content, operation.attempts.operation, layout, deadline)
@@ -178,7 +182,11 @@ class ConditionalProposer:
                 self._release_soon(asked, layout)
             return None, acks.superseded_by, acks.stale
         is_done = fate is Fate.DONE
-        is_open = not is_done and operation.attempts.may_be_above(states[0].version)
+        is_open = (
+            not is_done
+            and operation.attempts.may_be_above(states[0].version)
+            and operation.may_have_held(newest, now_ms)
+        )
         settled, sent, stale = await self._settle(operation, asked, layout, deadline, ends=is_open)
         if not settled:
             return None, asked.ballot, stale

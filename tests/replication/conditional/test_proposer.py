@@ -93,6 +93,20 @@ async def test_a_condition_that_fails_changes_nothing() -> None:
 
 
 @virtual
+async def test_a_later_attempt_that_fails_changes_no_version() -> None:
+    """A lock's holder knows the version; who tries to take it again and again must not change that."""
+    nodes = Nodes()
+    seat, key = nodes.coordinator(), new_key()
+    written = await cas(seat, "holder", ABSENT)
+    for attempt in range(4):
+        write = Write("k", "thief", 0, key, attempt, condition=ABSENT)
+        with pytest.raises(ConditionFailedError):
+            await seat.coordinator.write(write, Level.QUORUM, soon())
+    await ended(seat)
+    assert await nodes.versions("k") == dict.fromkeys((A, B, C), written.version)
+
+
+@virtual
 async def test_of_many_at_once_one_wins_and_counts_add_up() -> None:
     nodes = Nodes()
     seats = [nodes.coordinator(url) for url in (A, B, C)]
