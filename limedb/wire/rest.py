@@ -189,7 +189,13 @@ def _endpoints(method: MethodDescriptor) -> list[Endpoint]:
 def _request_facts(endpoint: Endpoint) -> dict[str, str | bool]:
     message = next(m.input_type for m in _methods() if m.input_type.full_name == endpoint.message)
     names = {field.json_name for field in message.fields}
-    in_query = sorted(names - set(endpoint.variables))
+    short = {
+        str(facts["name"])
+        for field in message.fields
+        if field.message_type is not None and field.message_type.name == "Condition"
+        for facts in _short_names(field, field.message_type).values()
+    }
+    in_query = sorted((names | short) - set(endpoint.variables) - ({"condition"} if short else set()))
     facts: dict[str, str | bool] = {"message": endpoint.message, "takes": ", ".join(in_query) or "none"}
     if endpoint.body:
         facts |= {"has_body": True, "needs_body": not names.isdisjoint(_NEEDED)}

@@ -166,6 +166,11 @@ def test_other_writes_take_no_such_headers(gateway: Gateway, path: str) -> None:
     assert refused(gateway, "POST", path, {"if-match": TAG}, {"key": "k", "value": "v"}) == message
 
 
+def test_what_a_path_takes_names_its_conditions(gateway: Gateway) -> None:
+    message = refused(gateway, "DELETE", DEL + "?ifFoo=1", {})
+    assert all(name in message for name in ("ifVersion", "ifAbsent", "ifValue", "ifExists"))
+
+
 def test_a_condition_that_does_not_hold_is_412_with_the_etag_there_is(gateway: Gateway) -> None:
     body = {"key": "k", "value": "new", "ifAbsent": True}
     assert gateway.client.post(SET, json=body).text == "OK"
