@@ -8,6 +8,7 @@ Tested in tests/cli/test_login.py.
 
 import os
 import sys
+from functools import partial
 
 import click
 
@@ -17,6 +18,9 @@ from limedb.operator.tokens import forget_all, is_damaged, store
 from limedb.operator.users import user_client
 from limedb.tls.target import Target
 
+unread_target_option = partial(target_option, reads_token=False)
+"""The file of tokens may be damaged, which is no reason not to mend it."""
+
 
 @click.command(
     cls=Command,
@@ -25,7 +29,7 @@ from limedb.tls.target import Target
     limedb login --target db.example.com:8484 <root.token
     """,
 )
-@target_option
+@unread_target_option
 @timeout_option
 def login(target: Target, timeout: float) -> None:
     """Ask for a token, try it, and store it for this target: later commands show it there.
@@ -47,7 +51,7 @@ def login(target: Target, timeout: float) -> None:
     limedb logout
     """,
 )
-@target_option
+@unread_target_option
 def logout(target: Target) -> None:
     """Forget the token that is stored for this target. To revoke it: `limedb admin user rotate`."""
     if is_damaged(os.environ):

@@ -117,9 +117,9 @@ def _note_token_file(context: click.Context, _option: click.Parameter, path: Pat
 _TOKEN_FILE = "limedb.token-file"  # noqa: S105 (where click keeps the option)
 
 
-def with_tls(command: "Callable[..., None]") -> "Callable[..., None]":
+def with_tls(command: "Callable[..., None]", *, reads_token: bool = True) -> "Callable[..., None]":
     """Add the files of TLS, and of a token, to a command that has an option --target, and give it a Target
-    instead of text.
+    instead of text. reads_token: it shows a token, which is read for it.
     """
 
     @functools.wraps(command)
@@ -127,7 +127,7 @@ def with_tls(command: "Callable[..., None]") -> "Callable[..., None]":
         ca, cert, key = (options.pop(name) for name in ("tls_ca", "tls_cert", "tls_key"))
         tls, address = client_tls(ca, cert, key, target.startswith(HTTPS)), target.removeprefix(HTTPS)
         file = click.get_current_context().meta.get(_TOKEN_FILE)
-        token = token_for(address.partition(",")[0].strip(), file, os.environ)
+        token = token_for(address.partition(",")[0].strip(), file, os.environ) if reads_token else None
         command(*args, target=Target(address, tls, token), **options)
 
     for option in reversed(_TLS_OPTIONS):
@@ -155,8 +155,8 @@ _TLS_OPTIONS = (
 )  # fmt: skip
 
 
-def target_option(command: "Callable[..., None]") -> "Callable[..., None]":
-    """Add --target and the files for it to a command, which gets a Target."""
+def target_option(command: "Callable[..., None]", *, reads_token: bool = True) -> "Callable[..., None]":
+    """Add --target and the files for it to a command, which gets a Target. reads_token: see `with_tls`."""
     option = click.option(
         "--target",
         default="localhost:8484",
@@ -166,7 +166,7 @@ def target_option(command: "Callable[..., None]") -> "Callable[..., None]":
         callback=_address,
         help="The node or Envoy to ask; https://HOST:PORT: with TLS, its certificate from a public CA.",
     )
-    return option(with_tls(command))
+    return option(with_tls(command, reads_token=reads_token))
 
 
 timeout_option = click.option(

@@ -81,7 +81,7 @@ async def test_replicas_that_differ_are_mended_before_the_answer(level: Level) -
     await nodes.put(Record("k", "old", OLD), A, B, C)
     await nodes.put(Record("k", "new", NEW), B)
     seat = nodes.coordinator()
-    assert (await seat.coordinator.get("k", level, SOON)) == Found("new", B)
+    assert (await seat.coordinator.get("k", level, SOON)) == Found("new", B, version=NEW)
     assert (await nodes.values("k"))[A] == "new"
     assert seat.coordinator.counters.read_repairs == 1
 
@@ -384,7 +384,7 @@ async def test_keys_whose_owner_is_down_fail_alone() -> None:
         seat = nodes.coordinator()
         seat.fail(B, **{fault: True})
         found, lost = await seat.coordinator.get_many([mine, theirs], None, SOON)
-        assert found == Found("x", A)
+        assert found == Found("x", A, version=OLD)
         assert isinstance(lost, LevelUnreachableError)
         assert list(lost.missing) == [B]
 
@@ -408,7 +408,7 @@ async def test_with_one_replica_a_read_makes_no_task() -> None:
     key = nodes.key_of(B)
     await nodes.put(Record(key, "x", OLD), B)
     seat = nodes.coordinator()
-    assert await seat.coordinator.get(key, None, SOON) == Found("x", B)
+    assert await seat.coordinator.get(key, None, SOON) == Found("x", B, version=OLD)
     assert left_tasks() == []
     seat.fail(B, error=RequestTimeoutError(1.0, B))
     with pytest.raises(RequestTimeoutError):
