@@ -33,6 +33,13 @@ class Address:
             return False
         return True
 
+    @property
+    def near(self) -> "Address":
+        """Where this machine reaches what listens there: by loopback, if at all of its own addresses."""
+        if not self.is_ip or not ipaddress.ip_address(self.host).is_unspecified:
+            return self
+        return Address("::1" if ":" in self.host else LOOPBACK, self.port)
+
 
 def parse_address(setting: str, text: str) -> Address:
     """Parse host:port. ConfigError names the setting."""

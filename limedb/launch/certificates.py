@@ -7,7 +7,10 @@ more than one machine.
 Tested in tests/launch/test_tls.py.
 """
 
-from collections.abc import Mapping
+import re
+import socket
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from limedb.core.node_urls import LOOPBACK_HOSTS
@@ -39,10 +42,11 @@ class LocalCertificates:
         self._make(CLIENT, Holder("client", CLIENT))
         return self._paths(name)
 
-    def envoy(self, host: str) -> Mapping[str, str]:
-        """The same for Envoy, which listens at a host."""
-        hosts = [] if host in ("0.0.0.0", "::") else [host]  # noqa: S104 (nobody listens)
-        self._make(ENVOY, Holder("server", ENVOY, tuple(dict.fromkeys([*hosts, *sorted(LOOPBACK_HOSTS)]))))
+    def envoy(self, host: str, names: Iterable[str] = ()) -> Mapping[str, str]:
+        """The same for Envoy, which listens at a host, and is called by some names besides."""
+        hosts = own_hosts() if host in ("0.0.0.0", "::") else [host]  # noqa: S104 (nobody listens)
+        known = tuple(dict.fromkeys([*hosts, *names, *sorted(LOOPBACK_HOSTS)]))
+        self._make(ENVOY, Holder("server", ENVOY, known))
         return self._paths(ENVOY)
 
     def _paths(self, name: str) -> dict[str, str]:
@@ -53,6 +57,16 @@ class LocalCertificates:
         if not self._folder.ca.exists():
             self._folder.make_authority("LimeDB, local cluster", CA_DAYS)
         self._folder.keep(name, holder, DAYS, RENEW_DAYS)
+
+
+def own_hosts() -> list[str]:
+    """The name of this machine and the addresses by which it reaches others, as far as it knows them."""
+    found = [name for name in [socket.gethostname()] if re.fullmatch("[A-Za-z0-9.-]+", name)]
+    for family, elsewhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((elsewhere, 9))  # this chooses a way, and sends nothing
+            found.append(probe.getsockname()[0])
+    return found
 
 
 def client_files(ca: Path) -> tuple[Path, Path]:

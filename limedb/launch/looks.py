@@ -132,8 +132,8 @@ class Look:
 
 
 def _connection(envoy: Service, timeout: float) -> http.client.HTTPConnection:
-    tls = envoy.target.tls
+    address, tls = envoy.target.address, envoy.target.tls
     if tls is None:
-        return http.client.HTTPConnection(envoy.address, timeout=timeout)
+        return http.client.HTTPConnection(address, timeout=timeout)
     context = ssl.create_default_context(cafile=tls.ca)
-    return http.client.HTTPSConnection(envoy.address, timeout=timeout, context=context)
+    return http.client.HTTPSConnection(address, timeout=timeout, context=context)

@@ -240,7 +240,7 @@ def _envoy(plan: LaunchPlan, node: config.Config) -> Service:
     )
     own: dict[str, str] = {}
     if plan.tls:
-        own = dict(LocalCertificates(plan.folder.path).envoy(plan.host))
+        own = dict(LocalCertificates(plan.folder.path).envoy(plan.host, plan.access.server_names))
         shown = envoy.Shown(own["TLS_CERT"], own["TLS_KEY"])
         options = replace(options, tls=EnvoyTls(shown, own["TLS_CA"], shown, str(plan.folder.path / "sds")))
         write_secrets(Path(options.tls.followed), options.tls)
@@ -248,7 +248,7 @@ def _envoy(plan: LaunchPlan, node: config.Config) -> Service:
     _write_followed(options)
     argv = (str(binary), "-c", str(path), "--disable-hot-restart", "--log-level", "warning")
     workers = ("--concurrency", str(max(1, (os.cpu_count() or 1) // 2)))
-    url = f"{'https' if plan.tls else 'http'}://{plan.listen}"
+    url = f"{'https' if plan.tls else 'http'}://{plan.listen.near}"
     return Service(ENVOY, url, str(plan.listen), argv + workers, own, plan.folder.log(ENVOY))
 
 

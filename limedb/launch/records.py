@@ -48,9 +48,10 @@ class Service:
     def target(self) -> Target:
         """Where its clients reach it, with TLS if it speaks that, and a token if it asks for one."""
         ca, token = self.settings.get("TLS_CA"), token_for(self.settings)
+        address = str(parse_address("address", self.address).near)
         if not ca:
-            return Target(self.address, token=token)
-        return Target(self.address, ClientTls(Path(ca), *client_files(Path(ca))), token)
+            return Target(address, token=token)
+        return Target(address, ClientTls(Path(ca), *client_files(Path(ca))), token)
 
     @property
     def state(self) -> str:

@@ -22,7 +22,7 @@ from limedb.wire import descriptors
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
 from tests.envoy.gateway import running_envoy
 from tests.support.certificates import Pki, settings_of
-from tests.support.clusters import QUICK
+from tests.support.clusters import QUICK, READY, read_cluster
 from tests.support.clusters import limedb as command
 from tests.support.own_address import own_address
 from tests.support.ports import free_port, free_ports
@@ -204,3 +204,20 @@ def test_an_envoy_beyond_loopback_uses_a_node_that_asks_for_tokens(tmp_path: Pat
             wait_for("Envoy finds the node", lambda: client.get("/api/v1/get/a").status_code == 401)
             shown = {"authorization": f"Bearer {secrets['ROOT_TOKEN_FILE'].read_text().strip()}"}
             assert client.get("/api/v1/get/a", headers=shown).status_code == 404
+
+
+def test_a_local_cluster_is_reached_at_the_addresses_of_its_machine(tmp_path: Path) -> None:
+    folder = tmp_path / "cluster"
+    with free_ports(3) as ports:
+        options = ["--nodes", "1", "--port", str(ports[0]), "--base-port", str(ports[1])]
+        options += ["--host", "0.0.0.0", "--tls", "--auth", "-e", f"PEER_PORT_OFFSET={ports[2] - ports[1]}"]
+        try:
+            done = command("cluster", "start", "--detach", "--data-dir", str(folder), *READY, *options)
+            assert done.returncode == 0, done.stderr
+            assert read_cluster(folder).envoy_url == f"https://127.0.0.1:{ports[0]}"
+            trusted = ssl.create_default_context(cafile=folder / "certs" / "ca.pem")
+            for host in ("127.0.0.1", own_address()):
+                answer = httpx.get(f"https://{host}:{ports[0]}/api/v1/get/k", verify=trusted)
+                assert answer.status_code == 401, answer.text
+        finally:
+            command("cluster", "stop", "--data-dir", str(folder))
