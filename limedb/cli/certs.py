@@ -200,11 +200,19 @@ def revoke(files: tuple[Path, ...], serials: tuple[str, ...], folder: Path) -> N
     """Revoke certificates of nodes and clients: nodes that get the list ca.crl (TLS_REVOKED) no longer
     accept them. Without a certificate: make the list, if there is none.
     """
+    from limedb.tls.certificates import facts_of
+    from limedb.tls.folder import read
+
     try:
         numbers = [int(serial, 16) for serial in serials]
     except ValueError:
         raise ConfigError("--serial", " ".join(serials), "a number as `limedb certs show` has it") from None
     path = _folder(folder, False).revoke(files, numbers)
+    for file in files:
+        facts = facts_of(read(file)[0])
+        click.echo(f"revoked {facts.role} {facts.subject} ({file}, serial {facts.serial:x})")
+    for number in numbers:
+        click.echo(f"revoked serial {number:x}")
     click.echo(f"{path.absolute()}: copy it to all nodes, as TLS_REVOKED; running nodes notice a new one")
 
 

@@ -44,8 +44,9 @@ def cluster(urls: tuple[str, ...], proxy: str | None, at: str, days: float, fold
     root token, and its settings in limedb.env.
 
     Copy each folder to its machine, and start the node with these settings. What is there stays, but for
-    certificates that expire within 60 days: run it again for more nodes (name all of them), or to renew, and
-    copy the folders again. Nodes and Envoy follow the files, and lose no connection.
+    certificates that expire within 60 days, and NODE_PEERS, which grows: run it again for more nodes (name
+    all of them), or to renew, and copy the folders again. Nodes and Envoy follow the files, and lose no
+    connection; a file in Envoy's folder must be renamed into its place (mv).
     """
     from limedb.launch.cluster_files import ClusterFiles
 

@@ -44,7 +44,9 @@ class ClusterFiles:
         folder = self._folder(file_name(url))
         folder.keep(NODE, holder, self._days, RENEW_DAYS)
         self._put(folder.path / ROOT, self._token.read_bytes())
-        self._put(folder.path / SETTINGS, self._settings(url, urls).encode())
+        settings = folder.path / SETTINGS
+        known = settings.read_text() if settings.exists() else self._settings(url)
+        self._put(settings, _with_peers(known, [other for other in urls if other != url]).encode())
         return folder.path
 
     def proxy(self, hosts: Sequence[str]) -> Path:
@@ -63,12 +65,12 @@ class ClusterFiles:
         self._put(folder.path / self._ca.ca.name, self._ca.ca.read_bytes())
         return folder
 
-    def _settings(self, url: str, urls: Sequence[str]) -> str:
+    def _settings(self, url: str) -> str:
         ca, token = self._at / self._ca.ca.name, self._at / ROOT
         settings = {
             "SERVER_PORT": url.rpartition(":")[2],
             "NODE_URL": url,
-            "NODE_PEERS": ",".join(other for other in urls if other != url),
+            "NODE_PEERS": "",
             "TLS_CA": ca,
             "TLS_CERT": self._at / f"{NODE}.pem",
             "TLS_KEY": self._at / f"{NODE}.key",
@@ -83,3 +85,13 @@ class ClusterFiles:
         """Write a file unless it is as it should be: processes that follow it then do nothing."""
         if not path.exists() or path.read_bytes() != content:
             replace_file(path, content)
+
+
+def _with_peers(settings: str, peers: Sequence[str]) -> str:
+    """Settings with further peers. All else stays as it is, for it may have been changed by hand."""
+    lines = settings.splitlines()
+    for place, line in enumerate(lines):
+        name, _, value = line.partition("=")
+        if name == "NODE_PEERS":
+            lines[place] = f"{name}={','.join(dict.fromkeys([*filter(None, value.split(',')), *peers]))}"
+    return "".join(f"{line}\n" for line in lines)

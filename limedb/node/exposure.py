@@ -50,6 +50,12 @@ class NodeExposure:
             )
 
     def _remedy(self, exposure: Exposure) -> str:
+        if self._config.node_peers and exposure.lacks_tls:
+            urls = " ".join([self._config.node_url, *self._config.node_peers])
+            return (
+                f"Run limedb certs cluster {urls} on one machine, copy each node its folder, and start it"
+                " with the settings in limedb.env there"
+            )
         commands, settings = [], []
         if exposure.lacks_tls:
             commands += ["limedb certs init", f"limedb certs node {self._config.node_url}"]

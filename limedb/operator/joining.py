@@ -17,6 +17,8 @@ import grpc
 from limedb.access.join_token import JoinToken, join_token
 from limedb.access.tokens import read_secret
 from limedb.config import Config
+from limedb.core.exposure import host_of, is_loopback
+from limedb.core.node_urls import address_of
 from limedb.errors import ConfigError
 from limedb.operator.calls import Caller
 from limedb.tls.authority import Holder, new_key, request
@@ -107,5 +109,10 @@ def obtain(config: Config) -> None:
     if cert is None or key is None or ca is None:
         raise ConfigError(
             "JOIN_TOKEN_FILE", path, "set together with TLS_CERT, TLS_KEY and TLS_CA, where it puts them"
+        )
+    is_near = is_loopback(host_of(address_of(config.node_url)))
+    if not (is_near or config.insecure or config.auth == "required" or config.tls_client_cert == "required"):
+        raise ConfigError(
+            "AUTH", config.auth, "required, with the cluster's ROOT_TOKEN_FILE; the join token was not used"
         )
     join(read_token("JOIN_TOKEN_FILE", path), config.node_url, Files(ca, cert, key))

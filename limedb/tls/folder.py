@@ -114,6 +114,8 @@ class CertificateFolder:
             with _refusals(cert):
                 if not certificates.comes_from(found, authorities):
                     raise ValueError(f"{self.ca} has not issued it")
+                if certificates.facts_of(found[0]).is_ca:
+                    raise ValueError("it is a CA's: only certificates of nodes and clients can be revoked")
             numbers.add(found[0].serial_number)
         with _refusals(self.revoked):
             made = authority.revoke(ca, numbers, self._earlier(authorities))

@@ -85,6 +85,15 @@ def test_a_second_run_adds_a_node_and_changes_nothing_of_the_others_but_their_pe
     assert (tmp_path / "node3-8484" / "root.token").read_bytes() == (tmp_path / "root.token").read_bytes()
 
 
+def test_what_was_changed_by_hand_stays(tmp_path: Path) -> None:
+    assert certs(tmp_path, *URLS).exit_code == 0
+    path = tmp_path / "node2-9000" / "limedb.env"
+    path.write_text(path.read_text() + "AUDIT_LOG=/var/log/limedb\n")
+    before = path.read_text()
+    assert certs(tmp_path, "http://node2:9000", "--at", "/elsewhere").exit_code == 0
+    assert path.read_text() == before
+
+
 def test_what_expires_soon_is_renewed(tmp_path: Path) -> None:
     cert = ClusterFiles(tmp_path, "/etc/limedb", 59).node(URLS[1], URLS) / "node.pem"
     assert facts_of(read(cert)[0]).days_left() < 60
