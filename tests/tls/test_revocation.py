@@ -91,6 +91,8 @@ def test_a_folder_revokes_only_what_its_ca_has_issued(tmp_path: Path) -> None:
     mine, foreign = folder.issue("alice", ALICE, 1), other.issue("alice", ALICE, 1)
     with pytest.raises(ConfigError, match="has not issued it"):
         folder.revoke([mine, foreign])
+    with pytest.raises(ConfigError, match="it is a CA's"):
+        folder.revoke([folder.ca])
     assert not folder.revoked.exists()
     folder.revoke([mine], [99])
     folder.revoke([])
