@@ -124,9 +124,9 @@ class FakeReplica:
             await asyncio.sleep(self.delay)  # what a slow disk does
 
 
-def new_memory(size: int = 1 << 30) -> Memory:
-    """What a server's requests, answers and streams may hold."""
-    return Memory(size, SystemClock())
+def new_memory(size: int = 1 << 30, most_calls: int | None = None) -> Memory:
+    """What a server's requests, answers and streams may hold. most_calls: of clients, at a time."""
+    return Memory(size, SystemClock(), **({} if most_calls is None else {"most_calls": most_calls}))
 
 
 @asynccontextmanager

@@ -53,8 +53,8 @@ class Large:
 
 
 @asynccontextmanager
-async def serving(size: int) -> AsyncIterator[tuple[Large, str]]:
-    memory = new_memory(size)
+async def serving(size: int, most_calls: int | None = None) -> AsyncIterator[tuple[Large, str]]:
+    memory = new_memory(size, most_calls)
     service, server = Large(memory), Server(memory)
     server.add(service)
     with free_port() as port:
@@ -173,8 +173,7 @@ async def test_calls_whose_answers_nobody_reads_leave_room_for_those_of_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(memory_module, "FEW_CALLS", 10)
-    monkeypatch.setattr(memory_module, "MOST_CALLS", 40)
-    async with serving(64 * MIB) as (service, address):
+    async with serving(64 * MIB, most_calls=50) as (service, address):
         calls = service.memory.calls
         async with unread(address, "Get", [kv_pb2.GetRequest(key="10") for _ in range(200)]):
             await until(lambda: calls.counted.refused > 100)

@@ -86,7 +86,8 @@ CASES: dict[str, Case] = {
         f"{service}/{method}": Case("node", is_at_envoy=False)
         for service, methods in {
             "TopologyService": "Prepare Accept Pledge Learn Fetch GetProgress Ping",
-            "ReplicaService": "Read Apply ScanTokens ScanKeys WatchChanges Digest ListEntries Agree Carry",
+            "ReplicaService": "Read Apply ScanTokens ScanKeys WatchChanges Digest ListEntries Agree Carry"
+            " Promise Release ListPromises",
         }.items()
         for method in methods.split()
     },
