@@ -10,6 +10,7 @@ Moments are those of `time.perf_counter`, in seconds.
 """
 
 from contextvars import ContextVar
+from itertools import pairwise
 from time import perf_counter
 from typing import NamedTuple
 
@@ -46,7 +47,11 @@ class Stages:
     @property
     def spans(self) -> list[Span]:
         """All stages."""
-        return [Span(*each) for names, moments in self._chains for each in zip(names, moments, moments[1:])]  # noqa: B905
+        return [
+            Span(name, *moments)
+            for names, chain in self._chains
+            for name, moments in zip(names, pairwise(chain), strict=True)
+        ]
 
 
 _CURRENT: ContextVar[Stages | None] = ContextVar("limedb-stages", default=None)

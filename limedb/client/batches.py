@@ -171,10 +171,10 @@ class EntryReads(Reads):
 
 class Writes(Batch):
     """Keys to store or delete, each once. items: each the bytes of a BatchWrite. may_repeat: whether each has
-    an idempotency key.
+    an idempotency key. depends: on what its key has; then it is a batch of one.
     """
 
-    __slots__ = ("_may_repeat", "items", "known")
+    __slots__ = ("_may_repeat", "depends", "items", "known")
 
     def __init__(
         self, level: record_pb2.Consistency, timeout: float, gathering: Gathering | None = None
@@ -182,7 +182,7 @@ class Writes(Batch):
         super().__init__(level, timeout, gathering)
         self.items: list[bytes] = []
         self.known: set[str] = set()
-        self._may_repeat = True
+        self._may_repeat, self.depends = True, False
 
     @property
     @override

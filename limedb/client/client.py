@@ -304,7 +304,7 @@ class Client(FeedCalls):
                 outcome = await node.write_alone(key, item, level, limit)
             if isinstance(outcome, Stored):
                 return outcome
-        job = PendingCall(key, write, once, began, version=version or 0)
+        job = PendingCall(key, write, once, began, version=version)
         if outcome is not None:
             job.outcome = outcome
         await executor.carry_on(job, node, level, now + limit)

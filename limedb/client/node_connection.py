@@ -130,10 +130,8 @@ class NodeConnection:
         """
         alone = Writes(level, timeout)
         alone.add(key, item, True, self._loop.create_future())
-        if self.is_up and not self.takes_conditions:
-            alone.resolve_all(no_conditions(self.url))
-        else:
-            self.send(alone)
+        alone.depends = True
+        self.send(alone)
         return alone.futures[0]
 
     def send(self, batch: Batch) -> None:
@@ -244,7 +242,10 @@ class NodeConnection:
         full batches don't wait for more.
         """
         for batch in self._waiting.full(self._has_room):
-            self._stream().send(batch)
+            if isinstance(batch, Writes) and batch.depends and not self.takes_conditions:
+                batch.resolve_all(no_conditions(self.url))
+            else:
+                self._stream().send(batch)
         for batch in self._waiting.others(self._has_room if held else self._may_go):
             self._stream().send(batch)
         return not self._waiting

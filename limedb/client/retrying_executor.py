@@ -23,8 +23,8 @@ class PendingCall:
     """A call for one key. write: the bytes of a BatchWrite; None: it is a read. once: the idempotency key, by
     which nodes apply the write once, however often it is sent; empty: they don't. tries: how many so far,
     since `began` (seconds, monotonic). outcome: the last one; unknown: the first that left open whether it
-    was written. reads: the kind of batch that a read travels in. version: the one that a write requires; 0:
-    none.
+    was written. reads: the kind of batch that a read travels in. version: of a write that depends on what its
+    key has, the version that it requires (0: none); None: it depends on nothing.
     """
 
     __slots__ = (
@@ -47,7 +47,7 @@ class PendingCall:
         once: bytes = b"",
         began: float | None = None,
         reads: type[Reads] = Reads,
-        version: int = 0,
+        version: int | None = None,
     ) -> None:
         self.key, self.write, self.once, self.reads, self.version = key, write, once, reads, version
         self.outcome: Outcome = NoAnswer("", "there was no time to send it", begun=False)
@@ -94,7 +94,7 @@ class PendingCall:
         """Return whether its last outcome proves that no try wrote, or will: by its key the nodes know that
         none did, and the version that it requires never comes back.
         """
-        return isinstance(self.outcome, ConditionFailedError) and self.version > 0
+        return isinstance(self.outcome, ConditionFailedError) and bool(self.version)
 
 
 def new_key() -> bytes:
@@ -238,4 +238,5 @@ def _batches(
             yield writes
             writes = Writes(level, timeout, gathering)
         writes.add(job.key, job.item, bool(job.once))
+        writes.depends = job.version is not None
     yield writes

@@ -13,10 +13,15 @@ import grpc
 import pytest
 
 import limedb
+from limedb.client.batch_bytes import storing
+from limedb.client.conditions import depending
+from limedb.client.retrying_executor import PendingCall
+from limedb.client.retrying_executor import new_key as new_write_key
 from limedb.core.condition import Condition
 from limedb.errors import UnsupportedError
 from limedb.operator.calls import node_client
-from limedbpb.v1 import cluster_pb2, kv_pb2
+from limedb.wire.conditions import CuriousCondition
+from limedbpb.v1 import cluster_pb2, kv_pb2, record_pb2
 from tests.support.keys import new_key
 from tests.support.ports import free_port
 
@@ -152,6 +157,11 @@ async def test_a_node_that_ignores_conditions_gets_none(node: str) -> None:
         ):
             with pytest.raises(UnsupportedError, match=r"nothing was written\. Upgrade all nodes first"):
                 await write
+        write = depending(key, storing(key, "theirs", 0), CuriousCondition(exists=False))
+        again = PendingCall(key, write, new_write_key(), version=0)  # a second try, of a write that was lost
+        executor = db._opened()
+        await executor.carry([again], record_pb2.CONSISTENCY_QUORUM, executor.time() + 20)
+        assert isinstance(again.outcome, UnsupportedError)
         await asyncio.to_thread(refused, address)
         assert await db.get(key) == "mine"
     assert old.conditions == 0
