@@ -23,7 +23,7 @@ class Content(NamedTuple):
 
 
 class Operation:
-    """A write of one key. attempts: of it, so far. restamps: how often a half-done write was to be brought to
+    """A write of one key. attempts: of it, so far. settles: how often a half-done write was to be brought to
     an end. need, total: replicas, for errors.
     """
 
