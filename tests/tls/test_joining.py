@@ -6,6 +6,7 @@ Tests limedb/operator/joining.py, limedb/access/joining.py and limedb/node/encry
 import json
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,9 +59,9 @@ class Signing(NamedTuple):
         return done.returncode, done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module")
-def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
-    folder = tmp_path_factory.mktemp("signing")
+@contextmanager
+def signing_node(folder: Path) -> Iterator[Signing]:
+    """A node of its own with the CA's key, in a new cluster."""
     certs = CertificateFolder(folder / "certs")
     certs.make_authority("test CA", 10)
     write_secret(folder / "root.token", new_secret())
@@ -86,33 +87,46 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
             yield made
 
 
-def test_a_fresh_node_joins_with_a_token_alone(signing: Signing, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
+    """The node of the tests that leave its cluster as it is."""
+    with signing_node(tmp_path_factory.mktemp("signing")) as node:
+        yield node
+
+
+@pytest.fixture
+def growing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
+    """A node whose cluster a test may change."""
+    with signing_node(tmp_path_factory.mktemp("growing")) as node:
+        yield node
+
+
+def test_a_fresh_node_joins_with_a_token_alone(growing: Signing, tmp_path: Path) -> None:
     """`limedb serve` obtains the certificate, and needs the token no more when it starts again."""
-    token = signing.token("--ttl", "10m")
+    token = growing.token("--ttl", "10m")
     files = {name: str(tmp_path / "own" / f"{name}.pem") for name in ("TLS_CA", "TLS_CERT", "TLS_KEY")}
     settings = {
-        "NODE_URL": signing.new_url, "NODE_PEERS": signing.url, "PEER_PORT_OFFSET": "1", "AUTH": "required",
+        "NODE_URL": growing.new_url, "NODE_PEERS": growing.url, "PEER_PORT_OFFSET": "1", "AUTH": "required",
         "JOIN_TOKEN_FILE": str(token), "STORE": "lmdb", **files, **QUICK,
     }  # fmt: skip
 
     def is_member() -> bool:
-        state = json.loads(signing.limedb("admin", "status", "-o", "json"))
-        return {member["url"] for member in state["members"]} == {signing.url, signing.new_url}
+        state = json.loads(growing.limedb("admin", "status", "-o", "json"))
+        return {member["url"] for member in state["members"]} == {growing.url, growing.new_url}
 
-    with starting_node(tmp_path / "node", signing.port, settings):
+    with starting_node(tmp_path / "node", growing.port, settings):
         wait_for("the new member", is_member, limit=120)
         mode = stat.S_IMODE(Path(files["TLS_KEY"]).stat().st_mode)
         assert mode == 0o600
         (certificate,) = read(Path(files["TLS_CERT"]).read_bytes())
         assert facts_of(certificate).role == "node"
         # Its name belongs to a living member: nobody else gets it.
-        living = signing.limedb("admin", "token", "join", signing.new_url, code=2)
+        living = growing.limedb("admin", "token", "join", growing.new_url, code=2)
         assert "is a living node" in living
     token.unlink()
     settings["JOIN_TOKEN_FILE"] = str(tmp_path / "gone")
-    with starting_node(tmp_path / "node", signing.port, settings):
-        wait_for("the member again", lambda: "2 of 2 nodes active" in signing.limedb("status"), limit=120)
-        signing.limedb("admin", "decommission", signing.new_url)  # the others need a majority
+    with starting_node(tmp_path / "node", growing.port, settings):
+        wait_for("the member again", lambda: "2 of 2 nodes active" in growing.limedb("status"), limit=120)
 
 
 def test_a_token_is_refused_when_it_should_be(signing: Signing, tmp_path: Path) -> None:
