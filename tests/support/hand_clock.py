@@ -4,7 +4,7 @@ from limedb.ports import Clock
 
 
 class HandClock(Clock):
-    """Shows the time that a test sets. now: seconds since some moment. offset_ms: of the wall clock to that."""
+    """Shows the time that a test sets. now: seconds since some moment. offset_ms: added by the wall clock."""
 
     def __init__(self, now: float = 100.0, offset_ms: int = 0) -> None:
         self.now, self.offset_ms = now, offset_ms
