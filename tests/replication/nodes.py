@@ -11,7 +11,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, ParamSpec
 
-from limedb.core.hlc import HybridClock
+import pytest
+
+from limedb.core.hlc import HybridClock, version_at
 from limedb.core.idempotency import Proposal, State
 from limedb.core.key_range import KeyRange
 from limedb.core.layout import Layout, Span
@@ -37,12 +39,15 @@ from limedb.replication.watch.watcher import Watcher
 from limedb.storage.memory.hints import MemoryHints
 from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
-from tests.cluster.virtual import VirtualClock, run_virtual
+from tests.cluster.virtual import START_MS, VirtualClock, run_virtual
 
 P = ParamSpec("P")
 
 A, B, C, D = (f"http://{name}:1" for name in "abcd")
 SKEW_MS = 500
+SOON = 5.0  # virtual seconds
+OLD, NEW = version_at(START_MS), version_at(START_MS + 1)
+BOTH = pytest.mark.parametrize("level", [Level.QUORUM, Level.LINEARIZABLE])
 
 
 def virtual(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:

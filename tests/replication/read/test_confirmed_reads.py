@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limedb.core.hlc import version_at
 from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.topology import hand_over, join
@@ -14,10 +13,8 @@ from limedb.encoding.record import decode, encode
 from limedb.errors import KeyNotFoundError, LimeDBError, RequestTimeoutError, ResponseTooLargeError
 from limedb.replication.requests import Found, Outcome
 from tests.cluster.virtual import START_MS, run_virtual
-from tests.replication.nodes import A, AtHand, B, C, D, Nodes, Seat, member, virtual
+from tests.replication.nodes import NEW, OLD, SOON, A, AtHand, B, C, D, Nodes, Seat, member, virtual
 
-SOON = 5.0
-OLD, NEW = version_at(START_MS), version_at(START_MS + 1)
 KEYS = ["k0", "k1", "k2"]
 SAME = Record("k", "x", OLD)
 

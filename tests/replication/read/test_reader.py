@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 
-from limedb.core.hlc import version_at
 from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.topology import hand_over, join
@@ -22,12 +21,7 @@ from limedb.errors import (
 )
 from limedb.replication.coordinator import Found, Write
 from limedb.replication.read.latency import DEFAULT_DELAY
-from tests.cluster.virtual import START_MS
-from tests.replication.nodes import A, B, C, D, Nodes, left_tasks, member, virtual
-
-SOON = 5.0
-OLD, NEW = version_at(START_MS), version_at(START_MS + 1)
-BOTH = pytest.mark.parametrize("level", [Level.QUORUM, Level.LINEARIZABLE])
+from tests.replication.nodes import BOTH, NEW, OLD, SOON, A, B, C, D, Nodes, left_tasks, member, virtual
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,7 @@ from limedb.errors import (
 from limedb.ports import Applied
 from limedb.replication.coordinator import MAX_ATTEMPTS, Write, Written
 from tests.cluster.virtual import START_MS, VirtualClock
-from tests.replication.nodes import A, B, C, D, Nodes, left_tasks, member, virtual
-
-SOON = 5.0
+from tests.replication.nodes import SOON, A, B, C, D, Nodes, left_tasks, member, virtual
 
 
 @pytest.mark.parametrize(
