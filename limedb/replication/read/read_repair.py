@@ -11,8 +11,6 @@ replicas as a quorum has hold the value.
 While owners change, that is not enough for readers under another epoch, which ask other replicas. A
 LINEARIZABLE read then sees to it that what it found is held like an acknowledged write: by both sides of the
 change (`Owners.sides`).
-
-Tested in tests/replication/read/test_reader.py.
 """
 
 from collections.abc import Iterator, Sequence

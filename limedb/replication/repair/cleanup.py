@@ -8,8 +8,6 @@ none of them holds anything older under its key. So a leftover younger than that
 that lacks it: nothing that would overrule it was purged. One that is older, and that no owner has, was
 overruled (an acknowledged write that stands is on a majority of the owners) or never acknowledged: it goes.
 Values older than versions (version 0) are never old in that sense, for they may be known nowhere else.
-
-Tested in tests/replication/repair/test_anti_entropy.py.
 """
 
 import logging

@@ -1,8 +1,6 @@
 """Tombstones and expired values that may be purged soon.
 
 It owns which garbage was held here, and since when. It must never purge: `repair.py` does, under its rule.
-
-Tested in tests/replication/repair/test_anti_entropy.py.
 """
 
 from bisect import bisect_left

@@ -22,8 +22,6 @@ Why it may be sent once more, until its deadline:
    none with an idempotency key, gets a second version here.
 5. Once some replica may have the record, the job is marked (`may_be_stored`), and every later failure says
    that the outcome is unknown.
-
-Tested in tests/replication/write/test_writer.py.
 """
 
 import asyncio
