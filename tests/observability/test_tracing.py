@@ -4,8 +4,7 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,151 +12,23 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from limedb.errors import KeyNotFoundError, LimeDBError, UnavailableError
-from limedb.observability import tracing
 from limedb.observability.logs import configure_logging
-from limedb.observability.metrics import RequestStats
-from limedb.observability.telemetry import Source, Telemetry, start_telemetry
-from limedb.ports import StoreStats
-from limedb.rpc.server.server import Server
 from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc, kv_pb2, kv_pb2_grpc
-from tests.rpc.peers import new_memory
-from tests.support.otlp import OtlpReceiver, ReceivedSpan
-from tests.support.ports import free_port
-
-GET = "/limedb.v1.KVService/Get"
-TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-TRACEPARENT = ("traceparent", f"00-{TRACE}-{CALLER}-01")
-UNSAMPLED = ("traceparent", f"00-{TRACE}-{CALLER}-00")
-LIMIT = 10.0  # seconds
-SAMPLER = "OTEL_TRACES_SAMPLER"
-KEY = kv_pb2.GetRequest(key="k")
-
-Get = Callable[[kv_pb2.GetRequest, Any], Awaitable[kv_pb2.GetResponse]]
-
-
-async def _found(request: kv_pb2.GetRequest, context: Any) -> kv_pb2.GetResponse:
-    return kv_pb2.GetResponse(value="v", node_url="http://owner:1")
-
-
-def _raising(error: Exception) -> Get:
-    async def get(request: kv_pb2.GetRequest, context: Any) -> kv_pb2.GetResponse:
-        raise error
-
-    return get
-
-
-class KV:
-    """Answers Get with a function of the test's; streams as many pages as the limit says, and then the error
-    if the prefix is the key of one; echoes the ids of a session.
-    """
-
-    service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
-
-    def __init__(self, get: Get = _found) -> None:
-        self.Get = get
-        self.closed = asyncio.Event()
-
-    async def Scan(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
-        try:
-            for _ in range(request.limit):
-                yield kv_pb2.ScanResponse(after="x" * 1000)
-            if request.prefix:
-                raise KeyNotFoundError(request.prefix)
-        finally:
-            self.closed.set()
-
-    async def Session(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
-        async for request in requests:
-            yield kv_pb2.SessionResponse(id=request.id)
-
-    def __getattr__(self, _name: str) -> Any:
-        return None
-
-
-class Gossip:
-    service = gossip_pb2.DESCRIPTOR.services_by_name["GossipService"]
-
-    async def Exchange(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return gossip_pb2.ExchangeResponse()
-
-
-@dataclass
-class Bench:
-    """Starts servers and channels with telemetry, and shows what became of their spans."""
-
-    receiver: OtlpReceiver
-    telemetry: dict[str, Telemetry] = field(default_factory=dict)
-    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-
-    def at(self, node: str) -> Telemetry:
-        if node not in self.telemetry:
-            store = StoreStats("memory", 0, 0)
-            source = Source(node, "1", "", RequestStats(0.0), dict, lambda: store)
-            self.telemetry[node] = start_telemetry(self.receiver.endpoint, source, metric_interval=3600.0)
-        return self.telemetry[node]
-
-    async def serve(self, node: str, service: Any, recorder: RequestStats | None = None) -> str:
-        """The address of a new server."""
-        server = Server(new_memory(), self.at(node).tracing)
-        server.add(service, recorder)
-        port = self.stack.enter_context(free_port())
-        await server.start([f"127.0.0.1:{port}"])
-        self.stack.push_async_callback(server.stop, 0)
-        return f"127.0.0.1:{port}"
-
-    async def channel(self, address: str, node: str = "") -> Any:
-        """A channel of a node's sampled call, or of a client without telemetry."""
-        channel = await self.stack.enter_async_context(grpc.aio.insecure_channel(address))
-        made = self.at(node).tracing if node else None
-        return made.calling(channel) if made else channel
-
-    async def kv(self, service: KV, node: str = "") -> Any:
-        """The stub of a service that is served by node n."""
-        return kv_pb2_grpc.KVServiceStub(await self.channel(await self.serve("http://n:1", service), node))
-
-    async def spans(self) -> list[ReceivedSpan]:
-        """End everything, and take what arrived."""
-        await self.stack.aclose()
-        for telemetry in self.telemetry.values():
-            await asyncio.to_thread(telemetry.shutdown)
-        return self.receiver.spans()
-
-    async def span(self, kind: str) -> ReceivedSpan:
-        """The only span of a kind."""
-        spans = await self.spans()
-        [span] = [span for span in spans if span.kind == kind]
-        return span
-
-
-@pytest.fixture
-async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    """Telemetry that samples every call, unless its caller has decided."""
-    monkeypatch.setenv(SAMPLER, "parentbased_always_on")
-    with OtlpReceiver() as receiver:
-        made = Bench(receiver)
-        async with asyncio.timeout(6 * LIMIT):
-            yield made
-            await made.spans()
-
-
-@pytest.fixture
-def otel_log() -> Iterator[list[str]]:
-    """What OpenTelemetry logs, before anything is left out."""
-    lines: list[str] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(record.getMessage())
-
-    handler, logger = Keep(logging.WARNING), logging.getLogger("opentelemetry")
-    logger.addHandler(handler)
-    yield lines
-    logger.removeHandler(handler)
+from tests.observability.traced import (
+    CALLER,
+    GET,
+    KEY,
+    KV,
+    LIMIT,
+    TRACE,
+    TRACEPARENT,
+    UNSAMPLED,
+    Bench,
+    Gossip,
+    raising,
+)
 
 
 async def test_request_is_one_trace_across_the_node_asked_and_the_owner(bench: Bench) -> None:
@@ -235,110 +106,6 @@ async def test_handler_logs_the_trace_of_its_span_or_of_its_caller(
     assert line["spanId"] == (spans[0].span_id if spans else CALLER)
 
 
-# --- which calls are sampled ----------------------------------------------------------------------
-
-
-def _share() -> float:
-    """The share of 20,000 calls without a caller's trace that are sampled."""
-    is_chosen = tracing.head_sampling()
-    assert is_chosen is not None
-    return sum(is_chosen(None, GET) for _ in range(20_000)) / 20_000
-
-
-def test_one_call_in_a_hundred_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(SAMPLER, raising=False)
-    assert 0.005 < _share() < 0.015  # seven deviations away
-
-
-@pytest.mark.parametrize(
-    ("name", "argument", "low", "high"),
-    [("always_on", "", 1, 1), ("traceidratio", "0.5", 0.47, 0.53), ("parentbased_always_off", "", 0, 0)],
-)
-def test_the_variables_of_the_sdk_decide(
-    monkeypatch: pytest.MonkeyPatch, name: str, argument: str, low: float, high: float
-) -> None:
-    monkeypatch.setenv(SAMPLER, name)
-    monkeypatch.setenv(f"{SAMPLER}_ARG", argument)
-    assert low <= _share() <= high
-
-
-async def test_nothing_is_traced_where_the_sampler_is_always_off(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(SAMPLER, "always_off")
-    kv = await bench.kv(KV(_raising(UnavailableError("no"))))
-    with pytest.raises(grpc.aio.AioRpcError):
-        await kv.Get(KEY, metadata=(TRACEPARENT,), timeout=LIMIT)
-    assert await bench.spans() == []
-
-
-@pytest.fixture
-async def unsampled(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """Telemetry that begins no span unless the caller's is sampled."""
-    monkeypatch.setenv(SAMPLER, "parentbased_always_off")
-    return bench
-
-
-@pytest.mark.parametrize(("header", "trace"), [((), ""), ((UNSAMPLED,), TRACE)])
-async def test_a_call_that_fails_by_the_nodes_fault_has_a_span_anyway(
-    unsampled: Bench, header: tuple[tuple[str, str], ...], trace: str
-) -> None:
-    recorder = RequestStats(0.0)
-    address = await unsampled.serve("http://n:1", KV(_raising(UnavailableError("no"))), recorder)
-    kv = kv_pb2_grpc.KVServiceStub(await unsampled.channel(address))
-    with pytest.raises(grpc.aio.AioRpcError):
-        await kv.Get(KEY, metadata=header, timeout=LIMIT)
-    span = await unsampled.span("SERVER")
-    assert (span.name, span.code, span.is_error) == (GET, 14, True)
-    assert (span.parent_id == CALLER and span.trace_id == trace) or not trace
-    assert [(series.method, series.code) for series in recorder.series()] == [
-        ("KVService/Get", "UNAVAILABLE")
-    ]
-
-
-async def test_a_slow_call_has_a_span_of_its_whole_time(
-    unsampled: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tracing, "SLOW_SECONDS", 0.0)
-    await (await unsampled.kv(KV())).Get(KEY, timeout=LIMIT)
-    span = await unsampled.span("SERVER")
-    assert (span.name, span.code, span.is_error) == (GET, 0, False)
-    assert 0 < span.seconds < LIMIT
-
-
-async def test_a_stream_whose_first_message_is_late_is_not_slow(
-    unsampled: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tracing, "SLOW_SECONDS", 0.0)
-    scan = (await unsampled.kv(KV())).Scan(kv_pb2.ScanRequest(limit=1), timeout=LIMIT)
-    assert len([page async for page in scan]) == 1
-    assert await unsampled.spans() == []
-
-
-async def test_an_answer_that_is_no_fault_has_none(unsampled: Bench) -> None:
-    kv = await unsampled.kv(KV(_raising(KeyNotFoundError("k"))))
-    with pytest.raises(grpc.aio.AioRpcError):
-        await kv.Get(KEY, timeout=LIMIT)
-    assert await unsampled.spans() == []
-
-
-async def test_a_sampled_call_that_fails_has_one_span(bench: Bench) -> None:
-    kv = await bench.kv(KV(_raising(UnavailableError("no"))))
-    with pytest.raises(grpc.aio.AioRpcError):
-        await kv.Get(KEY, timeout=LIMIT)
-    assert len(await bench.spans()) == 1
-
-
-def test_a_flood_of_failures_has_a_bounded_number_of_spans() -> None:
-    spans, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(spans))
-    seconds = iter([7.5] * (2 * tracing.LATE_SPANS) + [8.0])
-    made = tracing.Tracing(provider, lambda _parent, _method: False, lambda: next(seconds))
-    for _ in range(2 * tracing.LATE_SPANS + 1):
-        made.late(GET, "INTERNAL", 0.1)
-    assert len(spans.get_finished_spans()) == tracing.LATE_SPANS + 1
-
-
 # --- what the instrumentation gets wrong by itself ------------------------------------------------
 
 
@@ -353,7 +120,7 @@ def test_a_flood_of_failures_has_a_bounded_number_of_spans() -> None:
 async def test_an_error_is_an_answer_with_its_code_and_no_exception(
     bench: Bench, error: Exception, code: grpc.StatusCode, is_fault: bool
 ) -> None:
-    kv = await bench.kv(KV(_raising(error)), "http://asked:1")
+    kv = await bench.kv(KV(raising(error)), "http://asked:1")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await kv.Get(KEY, timeout=LIMIT)
     assert caught.value.code() is code
@@ -412,6 +179,9 @@ async def test_missed_deadline_ends_both_spans(bench: Bench) -> None:
     assert sorted((s.kind, s.code) for s in await bench.spans()) == [("CLIENT", 4), ("SERVER", 1)]
 
 
+# --- streams --------------------------------------------------------------------------------------
+
+
 async def test_unreachable_peer_is_an_error_on_the_clients_span(bench: Bench) -> None:
     address = await bench.serve("http://n:1", KV())
     await bench.stack.aclose()
@@ -420,9 +190,6 @@ async def test_unreachable_peer_is_an_error_on_the_clients_span(bench: Bench) ->
         await stub.Get(KEY, timeout=LIMIT)
     span = await bench.span("CLIENT")
     assert (span.code, span.is_error) == (14, True)
-
-
-# --- streams --------------------------------------------------------------------------------------
 
 
 async def _session() -> AsyncIterator[kv_pb2.SessionRequest]:

@@ -12,17 +12,15 @@ from limedb.core.key_range import KeyRange
 from limedb.core.layout import EVERYTHING
 from limedb.core.record import Record, merge
 from limedb.core.ring import TOKENS, token_of
-from limedb.errors import InvalidKeyError, MalformedRequestError, StoreClosedError, StoreError
-from limedb.ports import Applied, IndexEntry, Store
+from limedb.errors import InvalidKeyError, MalformedRequestError
+from limedb.ports import Applied, Store
 from limedb.storage.memory.store import MemoryStore
 from tests.storage.kinds import FILESYSTEM, LMDB, MEMORY, NOW, Kind, text, tombstone
 
 STANDS = Applied(0, existed=False)
 LAST_TOKEN = TOKENS - 1
-
 # Two keys of one token: the first lane of xxh64 takes the words at 0 and 32, and the second undoes the first.
 TWINS = [f"{a:8}{'x' * 24}{b:8}{'x' * 24}" for a, b in [("aaaaaaaa", "bbbbbbbb"), ("ahifaaaa", "VL_rCW&'")]]
-
 # Keys around what LMDB can hold as they are, with shared prefixes that end within and between characters.
 PREFIXES = ["", "a" * 479, "a" * 480, "a" * 481, "é" * 240, "a" + "é" * 240, "🍋" * 120, "a" * 4000]
 KEYS = st.builds(
@@ -37,11 +35,11 @@ def stands_over(version: int) -> Applied:
     return Applied(0, existed=True, previous=version)
 
 
+# --- reading ----------------------------------------------------------------------------------
+
+
 def overtaken_by(version: int) -> Applied:
     return Applied(version, existed=True, previous=version)
-
-
-# --- reading ----------------------------------------------------------------------------------
 
 
 async def test_a_key_that_was_never_written_has_no_record(store: Store) -> None:
@@ -85,6 +83,9 @@ async def test_long_keys_that_differ_at_their_end_are_two(store: Store, key: str
     assert await store.get_many([key + "1", key + "2"]) == [text(key + "1", "one"), text(key + "2", "two")]
 
 
+# --- merging ----------------------------------------------------------------------------------
+
+
 async def test_what_is_no_key_is_refused_and_changes_nothing(store: Store) -> None:
     with pytest.raises(InvalidKeyError):
         await store.get("")
@@ -97,9 +98,6 @@ async def test_what_is_no_key_is_refused_and_changes_nothing(store: Store) -> No
     with pytest.raises(MalformedRequestError):
         await store.scan_keys("\ud800", 1, NOW)
     assert await store.get("a") is None
-
-
-# --- merging ----------------------------------------------------------------------------------
 
 
 async def test_the_newer_version_stands(store: Store) -> None:
@@ -172,11 +170,11 @@ async def test_concurrent_batches_see_each_other_in_their_order(store: Store) ->
     assert await store.get("a") == text("a", "3", 3)
 
 
+# --- counting ---------------------------------------------------------------------------------
+
+
 async def test_an_empty_batch_is_nothing(store: Store) -> None:
     assert await store.apply([], NOW) == []
-
-
-# --- counting ---------------------------------------------------------------------------------
 
 
 async def test_count_is_of_keys_with_a_value(store: Store) -> None:
@@ -194,14 +192,14 @@ async def test_high_water_is_the_greatest_version(store: Store) -> None:
     assert store.high_water() == 9
 
 
+# --- scans ------------------------------------------------------------------------------------
+
+
 async def test_stats_tell_kind_keys_and_size(store: Store, kind: Kind) -> None:
     await store.apply([text("a"), text("b")], NOW)
     stats = store.stats()
     assert (stats.kind, stats.keys) == (kind.name, 2)
     assert stats.size > 0
-
-
-# --- scans ------------------------------------------------------------------------------------
 
 
 async def test_keys_are_scanned_in_the_order_of_their_utf8(store: Store) -> None:
@@ -342,94 +340,3 @@ def test_a_store_is_like_a_sorted_dict(
         assert await store.digests([EVERYTHING], NOW) == [await digest_in_memory(ordered)]
 
     asyncio.run(run())
-
-
-# --- life -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", [LMDB, FILESYSTEM], ids=lambda kind: kind.name)
-async def test_a_restart_keeps_everything(kind: Kind, tmp_path: Path) -> None:
-    records = [text("a", version=9), Record("b", b"\xff", 2, NOW), tombstone("c", 3), text("k" * 600)]
-    before = kind.open(tmp_path)
-    await before.apply(records, NOW)
-    await before.close()
-    after = kind.open(tmp_path)
-    assert await after.get_many([r.key for r in records]) == records
-    assert (after.count(), after.high_water()) == (3, 9)
-    assert [r.key for r in await after.scan_keys(None, 9, NOW)] == ["a", "k" * 600]
-    await after.close()
-
-
-@pytest.mark.parametrize("kind", [LMDB, FILESYSTEM], ids=lambda kind: kind.name)
-async def test_a_second_opener_is_told_who_holds_the_data(kind: Kind, tmp_path: Path) -> None:
-    store = kind.open(tmp_path)
-    with pytest.raises(StoreError, match=r"n\.\w+ is in use by process \d+: this node runs already"):
-        kind.open(tmp_path)
-    await store.close()
-    await kind.open(tmp_path).close()
-
-
-async def test_a_snapshot_opens_again(store: Store, kind: Kind, tmp_path: Path) -> None:
-    records = [text("a", version=9), Record("b", b"\xff", 2, NOW), tombstone("c", 3), text("k" * 600, "")]
-    await store.apply(records, NOW)
-    folder = tmp_path / "copies" / "first"
-    await store.snapshot(str(folder))
-    await store.apply([text("d")], NOW)
-    copy = kind.restore(folder)
-    assert await copy.get_many(["a", "b", "c", "k" * 600, "d"]) == [*records, None]
-    assert (copy.count(), copy.high_water()) == (3, 9)
-    await copy.close()
-
-
-async def test_a_snapshot_overwrites_nothing(store: Store, tmp_path: Path) -> None:
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    (folder / "letter").write_text("dear")
-    with pytest.raises(StoreError, match="mine is not empty"):
-        await store.snapshot(str(folder))
-    assert [path.name for path in folder.iterdir()] == ["letter"]
-
-
-async def test_close_finishes_what_was_accepted(kind: Kind, tmp_path: Path) -> None:
-    store = kind.open(tmp_path)
-    writes = [asyncio.ensure_future(store.apply([text(f"k{n}")], NOW)) for n in range(20)]
-    await asyncio.sleep(0)
-    await store.close()
-    assert await asyncio.gather(*writes) == [[STANDS]] * 20
-
-
-async def test_a_closed_store_refuses_everything(kind: Kind, tmp_path: Path) -> None:
-    store = kind.open(tmp_path)
-    await asyncio.gather(store.close(), store.close())
-    await store.close()
-    for call in (
-        store.get("a"),
-        store.get_many(["a"]),
-        store.apply([text("a")], NOW),
-        store.apply([], NOW),
-        store.scan_keys(None, 1, NOW),
-        store.scan_range(KeyRange(), 1, 1),
-        store.scan_range(KeyRange(), 1000, 1),
-        store.scan_tokens(0, 1, 1),
-        store.scan_tokens(0, 1, 10_000),
-        store.digests([EVERYTHING], 0),
-        store.entries([EVERYTHING]),
-        store.garbage(EVERYTHING, NOW, 1),
-        store.purge([IndexEntry("a", 1, 1, 1)]),
-        store.snapshot(str(tmp_path / "copy")),
-    ):
-        with pytest.raises(StoreClosedError):
-            await call
-    for ask in (store.count, store.high_water, store.stats):
-        with pytest.raises(StoreClosedError):
-            ask()
-
-
-async def test_a_caller_that_is_cancelled_disturbs_nobody(store: Store) -> None:
-    cancelled = asyncio.ensure_future(store.apply([text("a")], NOW))
-    other = asyncio.ensure_future(store.apply([text("b")], NOW))
-    await asyncio.sleep(0)
-    cancelled.cancel()
-    assert await other == [STANDS]
-    assert await store.apply([text("c")], NOW) == [STANDS]
-    assert await store.get_many(["b", "c"]) == [text("b"), text("c")]

@@ -1,25 +1,20 @@
 """The stream between peers, over a real wire: frames, order, bounds, deadlines, and its end.
 
-Tests limedb/rpc/peer/watchdog.py.
+Tests limedb/rpc/peer/watchdog.py, limedb/rpc/server/deadlines.py, limedb/rpc/server/peer_requests.py and
+limedb/rpc/server/replica.py.
 """
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
 
 import grpc
 import pytest
-import pytest_asyncio
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from limedb.core.record import Record
-from limedb.core.topology import Fence
-from limedb.encoding.record import decode, encode
-from limedb.encoding.sums import differing, sums_of
+from limedb.encoding.record import encode
+from limedb.encoding.sums import sums_of
 from limedb.errors import (
     NotMemberError,
     OutcomeUnknownError,
@@ -31,159 +26,11 @@ from limedb.observability.tracing import Tracing
 from limedb.ports import Applied
 from limedb.rpc.peer import remote_replica as remote
 from limedb.rpc.peer import stream as peer_stream
-from limedb.rpc.peer.links import PeerLinks
-from limedb.rpc.peer.remote_replica import RemoteReplica
-from limedb.rpc.server import peer_requests as carrier
-from limedb.rpc.server.deadlines import Deadlines
-from limedb.rpc.server.replica import ReplicaServicer
-from limedb.rpc.server.topology import TopologyServicer
 from limedb.wire import frames
 from limedbpb.v1 import replica_pb2
-from tests.rpc.peers import URL, SystemClock, new_memory, serving
+from tests.rpc.peer.stream_peers import CARRY, FENCE, Peer, made, soon, until
+from tests.rpc.peers import URL
 from tests.support.ports import free_port
-
-FENCE = Fence("00000000000000aa", 3)
-CARRY = "/limedb.v1.ReplicaService/Carry"
-
-
-def soon(seconds: float = 10.0) -> float:
-    return time.monotonic() + seconds
-
-
-class Own:
-    """A replica with prepared behaviour for each key. gates: reads and writes of these keys wait.
-
-    compares: whether it has stored bytes at hand to compare.
-    """
-
-    def __init__(self) -> None:
-        self.compares = True
-        self.gates: dict[str, asyncio.Event] = {}
-        self.errors: dict[str, Exception] = {}
-        self.applied: dict[str, Applied] = {}
-        self.begun: list[str] = []
-        self.ended: list[str] = []
-        self.stored: dict[str, bytes] = {}
-        self.deadlines: list[float] = []
-
-    def read_stored(
-        self, keys: Sequence[str], fence: Fence, most: int | None = None
-    ) -> list[bytes | None] | None:
-        if any(key in self.gates for key in keys):
-            return None
-        self._note(keys[0])
-        return [self.stored.get(key) for key in keys]
-
-    def compare_stored(self, keys: Sequence[str], sums: bytes, fence: Fence) -> list[int] | None:
-        if not self.compares:
-            return None
-        self._note(keys[0])
-        return differing([self.stored.get(key) for key in keys], sums)
-
-    async def read(
-        self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None = None
-    ) -> list[Record | None]:
-        await self._work(keys[0])
-        return [decode(self.stored[key]) if key in self.stored else None for key in keys]
-
-    async def apply(
-        self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
-    ) -> list[Applied]:
-        self.deadlines.append(deadline)
-        await self._work(records[0].key)
-        return [self.applied.get(record.key, Applied(0, False)) for record in records]
-
-    def _note(self, key: str) -> None:
-        self.begun.append(key)
-        if key in self.errors:
-            raise self.errors[key]
-
-    async def _work(self, key: str) -> None:
-        self._note(key)
-        try:
-            if key in self.gates:
-                await self.gates[key].wait()
-        finally:
-            self.ended.append(key)
-
-
-class Servicer(ReplicaServicer):
-    """Notes how many questions each frame has, and which calls came alone. is_old: it knows no sums."""
-
-    def __init__(self, own: Any) -> None:
-        self.is_old = False
-        self.memory = new_memory().peers
-        super().__init__(own, Deadlines(SystemClock(), 10.0), SystemClock(), self.memory)
-        self.frames: list[int] = []
-        self.alone: list[str] = []
-        self.is_old = False  # so that it doesn't know columns
-
-    def Carry(self, requests: AsyncIterator[Any], context: Any) -> Any:  # noqa: N802
-        return super().Carry(self._noted(requests), context)
-
-    async def Apply(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self.alone.append("Apply")
-        return await super().Apply(request, context)
-
-    async def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self.alone.append("Read")
-        return await super().Read(request, context)
-
-    async def _noted(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        async for request in requests:
-            self.frames.append(len(request.questions))
-            for question in request.questions if self.is_old else ():
-                question.ClearField("sums")
-                question.ClearField("in_columns")
-            yield request
-
-
-class Peer:
-    """A peer and the way to it."""
-
-    def __init__(self, address: str, tracing: Tracing | None = None) -> None:
-        self.own, self.address = Own(), address
-        self.servicer = Servicer(self.own)
-        self.links = PeerLinks(lambda _: address, SystemClock(), tracing)
-        self.replica = RemoteReplica(self.links.to(URL), SystemClock())
-
-    def serving(self) -> Any:
-        return serving(self.address, self.servicer, TopologyServicer(None))  # type: ignore[arg-type]
-
-    async def read(self, key: str, seconds: float = 10.0) -> list[Record | None]:
-        return await self.replica.read((key,), FENCE, soon(seconds))
-
-    async def apply(self, key: str, seconds: float = 10.0, value: str = "v") -> list[Applied]:
-        return [*await self.replica.apply((Record(key, value, 1),), FENCE, soon(seconds))]
-
-    def begin(self, *keys: str, how: str = "apply", seconds: float = 10.0) -> list[asyncio.Task[Any]]:
-        """Requests for keys that wait at the peer."""
-        for key in keys:
-            self.own.gates[key] = asyncio.Event()
-        return [asyncio.create_task(getattr(self, how)(key, seconds)) for key in keys]
-
-
-@asynccontextmanager
-async def made(**settings: Any) -> AsyncIterator[Peer]:
-    with free_port() as port:
-        peer = Peer(f"127.0.0.1:{port}", **settings)
-        try:
-            async with peer.serving():
-                yield peer
-        finally:
-            await peer.links.close()
-
-
-@pytest_asyncio.fixture
-async def peer() -> AsyncIterator[Peer]:
-    async with made() as peer:
-        yield peer
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)  # between two looks
 
 
 async def test_what_is_asked_in_one_turn_goes_as_one_frame(peer: Peer) -> None:
@@ -306,50 +153,6 @@ async def test_what_is_stored_wrong_at_a_peer_is_its_error(peer: Peer, data: byt
     assert (caught.value.reason, caught.value.node_url) == ("STORE_CORRUPT", URL)
 
 
-async def test_beyond_the_bound_questions_wait_in_their_order(
-    peer: Peer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(peer_stream, "MAX_QUESTIONS", 2)
-    await peer.read("connected")  # who waits for a connection is woken in any order
-    peer.own.begun.clear()
-    keys = [f"k{i}" for i in range(6)]
-    tasks = peer.begin(*keys)
-    await until(lambda: len(peer.own.begun) == 2)
-    for i, key in enumerate(keys):
-        assert peer.own.begun == keys[: min(6, i + 2)]
-        peer.own.gates[key].set()
-        await tasks[i]
-        await until(lambda: len(peer.own.begun) == min(6, i + 3))  # noqa: B023 (it is over by then)
-    assert peer.own.begun == keys
-
-
-async def test_beyond_the_bound_in_bytes_questions_wait_too(
-    peer: Peer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(peer_stream, "MAX_BYTES", 1000)
-    (first,) = peer.begin("first")
-    await until(lambda: peer.own.begun == ["first"])
-    large = asyncio.create_task(peer.apply("large", value="v" * 2000))
-    assert await asyncio.wait([large], timeout=0.05) == (set(), {large})
-    assert peer.own.begun == ["first"]
-    peer.own.gates["first"].set()
-    await asyncio.gather(first, large)
-
-
-async def test_a_write_that_was_never_sent_fails_at_its_deadline_as_unreachable(
-    peer: Peer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(peer_stream, "MAX_QUESTIONS", 1)
-    (first,) = peer.begin("first")
-    await until(lambda: peer.own.begun == ["first"])
-    with pytest.raises(ReplicaUnreachableError, match="owes too many answers"):
-        await peer.apply("second", 0.2)
-    peer.own.gates["first"].set()
-    await first
-    assert await peer.read("third") == [None]
-    assert peer.own.begun == ["first", "third"]
-
-
 async def test_deadlines_are_those_of_each_question(peer: Peer) -> None:
     late, early = peer.begin("late", how="read", seconds=10), peer.begin("early", how="read", seconds=0.2)
     with pytest.raises(RequestTimeoutError, match=URL) as caught:
@@ -425,42 +228,6 @@ async def test_a_peer_that_stops_answers_what_it_has_begun() -> None:
             assert await write == [Applied(0, False)]
             await stopping
         await peer.links.close()
-
-
-async def test_large_requests_are_calls_of_their_own(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "BIG_BYTES", 1000)
-    await peer.apply("k", value="v" * 2000)
-    await peer.replica.read(["k" * 900, "k" * 901], FENCE, soon())
-    await peer.read("small")
-    assert peer.servicer.alone == ["Apply", "Read"]
-
-
-async def test_an_answer_over_what_a_message_holds_is_refused_alone(
-    peer: Peer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(carrier, "MAX_ANSWER_BYTES", 1000)
-    peer.own.stored = {"large": encode(Record("large", "v" * 2000, 1)), "k": encode(Record("k", "v", 1))}
-    large, small = await asyncio.gather(peer.read("large"), peer.read("k"), return_exceptions=True)
-    assert isinstance(large, RemoteError)
-    assert large.reason == "RESPONSE_TOO_LARGE"
-    assert small == [Record("k", "v", 1)]
-
-
-async def test_answers_beyond_a_frame_come_in_several(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrier, "FRAME_BYTES", 1000)
-    monkeypatch.setattr(carrier, "MAX_READY_BYTES", 2000)
-    monkeypatch.setattr(peer_stream, "FRAME_BYTES", 200)
-    records = [Record(f"k{i}", "v" * 500, 1) for i in range(50)]
-    peer.own.stored = {record.key: encode(record) for record in records}
-    assert await asyncio.gather(*(peer.read(r.key) for r in records)) == [[record] for record in records]
-    assert len(peer.servicer.frames) > 5
-
-
-async def test_a_large_answer_that_was_taken_is_held_no_longer(peer: Peer) -> None:
-    record = Record("large", "v" * 200_000, 1)
-    peer.own.stored = {"large": encode(record)}
-    assert await peer.read("large") == [record]
-    await until(lambda: not peer.servicer.memory.held)
 
 
 async def test_each_request_of_a_sampled_call_is_a_call_with_a_span() -> None:
