@@ -54,11 +54,9 @@ class PendingCall:
         self.unknown: Outcome | None = None
         self.tries, self.began, self._attempt = 0, time.monotonic() if began is None else began, 0
 
-    @property
-    def item(self) -> bytes:
-        """The BatchWrite of the next try."""
-        assert self.write is not None  # noqa: S101 (a read has none)
-        return marked(self.write, self.once, self._attempt) if self.once else self.write
+    def item(self, write: bytes) -> bytes:
+        """The BatchWrite of the next try. write: its own."""
+        return marked(write, self.once, self._attempt) if self.once else write
 
     def take(self, outcome: Outcome) -> RetryPolicy:
         """Take the outcome of a try; return whether to try again."""
@@ -226,17 +224,19 @@ def _again(
 def _batches(
     jobs: Sequence[PendingCall], level: record_pb2.Consistency, timeout: float, gathering: Gathering
 ) -> Iterator[Batch]:
-    if jobs[0].write is None:
-        for start in range(0, len(jobs), MAX_ITEMS):
-            reads = jobs[0].reads(level, timeout, gathering)
-            reads.keys = [job.key for job in jobs[start : start + MAX_ITEMS]]
-            yield reads
-        return
+    asking = [job for job in jobs if job.write is None]
+    for start in range(0, len(asking), MAX_ITEMS):
+        reads = asking[0].reads(level, timeout, gathering)
+        reads.keys = [job.key for job in asking[start : start + MAX_ITEMS]]
+        yield reads
     writes = Writes(level, timeout, gathering)
     for job in jobs:
+        if job.write is None:
+            continue
         if writes.is_full:
             yield writes
             writes = Writes(level, timeout, gathering)
-        writes.add(job.key, job.item, bool(job.once))
+        writes.add(job.key, job.item(job.write), bool(job.once))
         writes.depends = job.version is not None
-    yield writes
+    if writes.keys:
+        yield writes

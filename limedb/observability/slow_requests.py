@@ -14,6 +14,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from time import perf_counter
+from typing import TypedDict
 
 from limedb.aio.stages import Span, Stages, current_stages
 
@@ -30,6 +31,14 @@ LEAST_PASS_SECONDS = 0.001
 """Shorter passes of the garbage collector aren't kept."""
 KEPT = 1000
 """How many stalls and how many passes are kept."""
+
+
+class StageFacts(TypedDict):
+    """A stage of a request as the log has it, in milliseconds; `at` is when it began."""
+
+    stage: str
+    at: float
+    ms: float
 
 
 class SlowRequests:
@@ -56,18 +65,23 @@ class SlowRequests:
         if not self._has_turn(int(now)):
             self._left_out += 1
             return
-        facts = self._facts(now - seconds, now, stages)
+        waits = _waits(now - seconds, stages)
+        pauses = self._pauses(now - seconds, now)
         request = f"{method} ({stages.name})" if stages is not None and stages.name else method
-        facts = {"method": method, "code": code, "ms": _ms(seconds), **facts}
+        facts: dict[str, object] = {"method": method, "code": code, "ms": _ms(seconds)}
+        if stages is not None:
+            facts["stages"] = waits
+        facts |= pauses
         if stages is not None and stages.name:
             facts["operation"] = stages.name
         if self._left_out:
-            facts["leftOut"], self._left_out = self._left_out, 0
+            facts["leftOut"] = self._left_out
         log.warning(
             "slow: %s took %.1f ms and ended with %s: %s",
-            *(request, 1000 * seconds, code, _spelled(facts)),
+            *(request, 1000 * seconds, code, _spelled(waits, pauses, self._left_out)),
             extra={"facts": facts},
         )
+        self._left_out = 0
 
     async def watch_pauses(self) -> None:
         """Note passes of the garbage collector and stalls of the event loop, until cancelled."""
@@ -99,19 +113,24 @@ class SlowRequests:
         self._lines += 1
         return self._lines <= MAX_A_SECOND
 
-    def _facts(self, start: float, end: float, stages: Stages | None) -> dict[str, object]:
-        """The stages of a request from its start to its end, and what held up all of them."""
-        facts: dict[str, object] = {}
-        if stages is not None:
-            spans = [Span("until sent", start, stages.began), *stages.spans]
-            facts["stages"] = [
-                {"stage": name, "at": _ms(begin - start), "ms": _ms(until - begin)}
-                for name, begin, until in spans
-                if until > start
-            ]
-        facts["gcMs"] = _ms(_overlap(self._passes, start, end))
-        facts["stalledMs"] = _ms(_overlap([*self._stalls, *self._stall()], start, end))
-        return facts
+    def _pauses(self, start: float, end: float) -> dict[str, float]:
+        """What held up all stages between two moments, in milliseconds."""
+        return {
+            "gcMs": _ms(_overlap(self._passes, start, end)),
+            "stalledMs": _ms(_overlap([*self._stalls, *self._stall()], start, end)),
+        }
+
+
+def _waits(start: float, stages: Stages | None) -> list[StageFacts]:
+    """The stages of a request that began at `start`; none where it kept none."""
+    if stages is None:
+        return []
+    spans = [Span("until sent", start, stages.began), *stages.spans]
+    return [
+        {"stage": name, "at": _ms(begin - start), "ms": _ms(until - begin)}
+        for name, begin, until in spans
+        if until > start
+    ]
 
 
 def _overlap(spans: Iterable[Span], start: float, end: float) -> float:
@@ -123,12 +142,10 @@ def _ms(seconds: float) -> float:
     return round(1000 * seconds, 2)
 
 
-def _spelled(facts: dict[str, object]) -> str:
+def _spelled(waits: list[StageFacts], pauses: dict[str, float], left_out: int) -> str:
     """The stages for people: each with its milliseconds, and when it began."""
-    stages = facts.get("stages", [])
-    assert isinstance(stages, list)  # noqa: S101 (of _facts)
-    parts = [f"{one['stage']} {one['ms']:.1f} from {one['at']:.1f}" for one in stages]
-    parts += [f"gc {facts['gcMs']}", f"event loop stalled {facts['stalledMs']}"]
-    if "leftOut" in facts:
-        parts.append(f"{facts['leftOut']} more slow requests not logged")
+    parts = [f"{one['stage']} {one['ms']:.1f} from {one['at']:.1f}" for one in waits]
+    parts += [f"gc {pauses['gcMs']}", f"event loop stalled {pauses['stalledMs']}"]
+    if left_out:
+        parts.append(f"{left_out} more slow requests not logged")
     return ", ".join(parts)

@@ -10,7 +10,7 @@ of its own peer, so the last one named is the one that Envoy saw.
 An address of IPv6 stands for its /64: one host has as many addresses as it likes there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -35,7 +35,7 @@ class Context(Protocol):
     def peer(self) -> str:
         """The caller's address."""
 
-    def invocation_metadata(self) -> object:
+    def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]] | None:
         """The headers of the call: pairs of name and value."""
 
     def time_remaining(self) -> float | None:
@@ -84,7 +84,7 @@ class Clients:
         address, caller = address_of_peer(peer), CALLER.get()
         user = caller.name if caller is not None else ""
         named: object = None
-        for name, value in context.invocation_metadata() or ():  # type: ignore[attr-defined]
+        for name, value in context.invocation_metadata() or ():
             if name == FORWARDED:
                 named = value
         if named is not None and self._is_trusted(address):

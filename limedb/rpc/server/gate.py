@@ -61,14 +61,14 @@ class Shown(NamedTuple):
 def shown_in(context: Call) -> Shown:
     """What a caller shows. UnauthenticatedError: it isn't one token."""
     token, proof, meant = "", b"", b""
-    for name, value in context.invocation_metadata() or ():  # type: ignore[attr-defined]
+    for name, value in context.invocation_metadata() or ():
         if name == TOKEN:
             if token or not isinstance(value, str) or value[:7].lower() != SCHEME:
                 raise UnauthenticatedError("malformed")
             token = value[7:].strip()
-        elif name == PROOF:
+        elif name == PROOF and isinstance(value, bytes):
             proof = value
-        elif name == MEANT:
+        elif name == MEANT and isinstance(value, bytes):
             meant = value
     return Shown(token, proof, meant)
 

@@ -11,7 +11,7 @@ enough.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from time import perf_counter
 from typing import Any, NamedTuple, cast
 
@@ -74,7 +74,7 @@ class _Turn:
         """The address of the client."""
         return self._context.peer()
 
-    def invocation_metadata(self) -> object:
+    def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]] | None:
         """The headers of the session."""
         return self._context.invocation_metadata()
 
