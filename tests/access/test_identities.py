@@ -8,7 +8,7 @@ from limedb.access.identities import FRESH_SECONDS, GRACE_SECONDS, MAX_KNOWN, MA
 from limedb.core.rights import Identity
 from limedb.errors import LimeDBError, OverloadedError, UnauthenticatedError, UnavailableError
 from limedb.ports import Authenticator, Credential
-from tests.access.clock import HandClock
+from tests.support.hand_clock import HandClock
 
 
 class Book(Authenticator):
@@ -30,7 +30,7 @@ class Book(Authenticator):
 
 @pytest.fixture
 def clock() -> HandClock:
-    return HandClock()
+    return HandClock(1000.0)
 
 
 ALICE = Identity("alice", ())
@@ -42,7 +42,7 @@ async def test_an_identity_is_looked_up_once_and_again_when_it_is_old(clock: Han
     assert identities.known("token") is None
     assert await identities.of("token") is ALICE
     assert identities.known("token") is ALICE
-    clock.seconds += FRESH_SECONDS
+    clock.now += FRESH_SECONDS
     assert identities.known("token") is None
     assert await identities.of("token") is ALICE
     assert book.asked == 2
@@ -53,11 +53,11 @@ async def test_a_revoked_one_ends_when_it_is_old(clock: HandClock) -> None:
     identities = Identities([book], clock)
     await identities.of("token")
     del book.known["token"]
-    clock.seconds += FRESH_SECONDS
+    clock.now += FRESH_SECONDS
     with pytest.raises(UnauthenticatedError, match="not valid"):
         await identities.of("token")
     book.trouble = UnavailableError("no majority")
-    clock.seconds += 2
+    clock.now += 2
     with pytest.raises(UnavailableError, match="can't be looked up now") as refused:
         await identities.of("token")
     assert "no majority" not in str(refused.value)  # a key and addresses, in a real cluster
@@ -71,7 +71,7 @@ async def test_an_unknown_token_is_not_looked_up_again_at_once(clock: HandClock)
             await identities.of("token")
     assert book.asked == 1
     book.known["token"] = ALICE
-    clock.seconds += 1
+    clock.now += 1
     assert await identities.of("token") is ALICE
 
 
@@ -80,10 +80,10 @@ async def test_an_identity_lasts_for_a_while_when_it_can_not_be_looked_up(clock:
     identities = Identities([book], clock)
     await identities.of("token")
     book.trouble = UnavailableError("no majority")
-    clock.seconds += FRESH_SECONDS
+    clock.now += FRESH_SECONDS
     assert await identities.of("token") is ALICE
     assert identities.known("token") is ALICE
-    clock.seconds += GRACE_SECONDS
+    clock.now += GRACE_SECONDS
     with pytest.raises(UnavailableError):
         await identities.of("token")
     book.trouble = None
@@ -94,14 +94,14 @@ async def test_it_expires_at_its_moment_whatever_is_kept(clock: HandClock) -> No
     book = Book(token=Identity("guest", (), expires_at_ms=clock.wall_ms() + 2000))
     identities = Identities([book], clock)
     await identities.of("token")
-    clock.seconds += 1.9
+    clock.now += 1.9
     assert identities.known("token") is not None
-    clock.seconds += 0.2
+    clock.now += 0.2
     assert identities.known("token") is None
     with pytest.raises(UnauthenticatedError, match="expired"):
         await identities.of("token")
     book.trouble = UnavailableError("no majority")
-    clock.seconds += 2
+    clock.now += 2
     with pytest.raises(UnavailableError):
         await identities.of("token")
 

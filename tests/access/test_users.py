@@ -20,7 +20,7 @@ from limedb.errors import (
 )
 from limedb.ports import Credential
 from limedb.replication.requests import Found, Write, Written
-from tests.access.clock import HandClock
+from tests.support.hand_clock import HandClock
 
 
 class Keys:
@@ -66,7 +66,7 @@ def keys() -> Keys:
 
 @pytest.fixture
 def users(keys: Keys) -> Users:
-    return Users(keys, keys, HandClock())
+    return Users(keys, keys, HandClock(1000.0))
 
 
 async def who(users: Users, token: str) -> Identity | None:

@@ -6,19 +6,13 @@ from types import SimpleNamespace
 import pytest
 
 from limedb.aio.running_time import STEP_SECONDS, RunningTime, timeout
+from tests.support.hand_clock import HandClock
 
 
 class HandTime:
     now = 100.0
 
     def __call__(self) -> float:
-        return self.now
-
-
-class HandClock:
-    now = 0.0
-
-    def monotonic(self) -> float:
         return self.now
 
 
@@ -48,7 +42,7 @@ async def test_what_the_process_stands_still_for_counts_as_one_step() -> None:
 
 
 async def test_a_timeout_waits_for_a_clock_that_is_behind() -> None:
-    clock = HandClock()
+    clock = HandClock(0.0)
     asyncio.get_running_loop().call_later(0.05, lambda: setattr(clock, "now", 0.02))
     with pytest.raises(TimeoutError):
         async with timeout(clock, 0.02):

@@ -1,35 +1,15 @@
 """The cluster's time, and versions too far ahead of it."""
 
-from dataclasses import dataclass
-
 import pytest
 
 from limedb.core.hlc import COUNTER_BITS, MAX_VERSION, version_at
 from limedb.errors import ClockSkewError, UnavailableError
 from limedb.replication.clock_guard import ABOVE_MS, BRIDGED_MS, RECHECK_SECONDS, ClockSkewGuard
-
-
-@dataclass
-class HandClock:
-    wall: int = 1_000_000
-    now: float = 50.0
-
-    def wall_ms(self) -> int:
-        return self.wall
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def elapsed(self) -> float:
-        return self.now
-
-    def pass_seconds(self, seconds: float) -> None:
-        self.now += seconds
-        self.wall += int(seconds * 1000)
+from tests.support.hand_clock import HandClock
 
 
 def test_a_version_may_be_ahead_by_the_limit_and_no_more() -> None:
-    guard = ClockSkewGuard(HandClock(), 500)
+    guard = ClockSkewGuard(HandClock(1000.0), 500)
     guard.check_version(version_at(1_000_500, 0xFFFF))
     guard.check_version(0)
     with pytest.raises(ClockSkewError, match="501 ms ahead of the clock, more than 500 ms") as caught:
@@ -38,40 +18,40 @@ def test_a_version_may_be_ahead_by_the_limit_and_no_more() -> None:
 
 
 def test_a_clock_that_is_known_to_be_off_is_corrected() -> None:
-    guard = ClockSkewGuard(HandClock(), 500, skew_ms=lambda: -600)
+    guard = ClockSkewGuard(HandClock(1000.0), 500, skew_ms=lambda: -600)
     assert guard.now_ms() == 1_000_000 - 600
     with pytest.raises(ClockSkewError):
         guard.check_version(version_at(1_000_000))
 
 
 def test_the_opinion_is_asked_for_now_and_then_and_at_once_when_the_clock_jumps() -> None:
-    clock, opinion = HandClock(), [0]
+    clock, opinion = HandClock(1000.0), [0]
     guard = ClockSkewGuard(clock, 500, lambda: opinion[0], lambda: "off" if opinion[0] else "")
     guard.check_own()
     opinion[0] = -700
-    assert guard.now_ms() == clock.wall  # not asked again yet
-    clock.wall += 700
-    assert guard.now_ms() == clock.wall - 700
+    assert guard.now_ms() == clock.wall_ms()  # not asked again yet
+    clock.offset_ms += 700
+    assert guard.now_ms() == clock.wall_ms() - 700
     with pytest.raises(UnavailableError, match="off"):
         guard.check_own()
-    clock.pass_seconds(RECHECK_SECONDS)
+    clock.now += RECHECK_SECONDS
     opinion[0] = 0
     guard.check_own()
 
 
 def test_a_clock_that_drifts_off_is_noticed_when_the_opinion_is_due() -> None:
-    clock, problem = HandClock(), [""]
+    clock, problem = HandClock(1000.0), [""]
     guard = ClockSkewGuard(clock, 500, problem=lambda: problem[0])
     guard.check_own()
     problem[0] = "off"
     guard.check_own()  # kept for a while, since asking looks at all peers
-    clock.pass_seconds(RECHECK_SECONDS)
+    clock.now += RECHECK_SECONDS
     with pytest.raises(UnavailableError, match="off"):
         guard.check_own()
 
 
 def test_writes_are_taken_as_soon_as_health_finds_nothing_wrong() -> None:
-    clock, problem = HandClock(), ["not compared yet"]
+    clock, problem = HandClock(1000.0), ["not compared yet"]
     guard = ClockSkewGuard(clock, 500, problem=lambda: problem[0])
     with pytest.raises(UnavailableError, match="not compared yet"):
         guard.check_own()
@@ -80,31 +60,31 @@ def test_writes_are_taken_as_soon_as_health_finds_nothing_wrong() -> None:
 
 
 def test_time_does_not_step_back_with_a_clock_that_is_set_right() -> None:
-    clock = HandClock()
+    clock = HandClock(1000.0)
     guard = ClockSkewGuard(clock, 500)
     before = guard.now_ms()
-    clock.wall -= 60_000
+    clock.offset_ms -= 60_000
     assert guard.now_ms() == pytest.approx(before, abs=1)
     assert guard.lead_ms == pytest.approx(60_000, abs=1)
-    clock.pass_seconds(10)
+    clock.now += 10
     assert guard.now_ms() == pytest.approx(before + 9_000, abs=2)
-    clock.pass_seconds(595)
-    assert (guard.lead_ms, guard.now_ms()) == (0, clock.wall)
+    clock.now += 595
+    assert (guard.lead_ms, guard.now_ms()) == (0, clock.wall_ms())
 
 
 def test_a_lead_that_nobody_shares_is_given_up_and_the_versions_follow() -> None:
-    clock, dropped = HandClock(), []
+    clock, dropped = HandClock(1000.0), []
     guard = ClockSkewGuard(clock, 500, agree=lambda own, now_ms: 0.0)
     guard.on_drop = dropped.append
     guard.now_ms()
-    clock.wall -= 60_000
-    assert guard.now_ms() == clock.wall
-    assert dropped == [clock.wall]
+    clock.offset_ms -= 60_000
+    assert guard.now_ms() == clock.wall_ms()
+    assert dropped == [clock.wall_ms()]
 
 
 def test_what_is_stored_vouches_for_what_is_a_little_above_it() -> None:
-    clock = HandClock()
-    stored = version_at(clock.wall + 60_000)
+    clock = HandClock(1000.0)
+    stored = version_at(clock.wall_ms() + 60_000)
     guard = ClockSkewGuard(clock, 500, agree=lambda own, now_ms: 0.0, mark=lambda: stored)
     guard.check_version(stored + 1)
     guard.check_version(stored + (ABOVE_MS << COUNTER_BITS))
@@ -113,10 +93,10 @@ def test_what_is_stored_vouches_for_what_is_a_little_above_it() -> None:
 
 
 def test_what_is_stored_more_than_a_day_ahead_vouches_for_nothing_and_is_a_problem() -> None:
-    clock = HandClock()
-    stored = version_at(clock.wall + BRIDGED_MS + 60_000)
+    clock = HandClock(1000.0)
+    stored = version_at(clock.wall_ms() + BRIDGED_MS + 60_000)
     guard = ClockSkewGuard(clock, 500, mark=lambda: stored)
-    assert guard.now_ms() == clock.wall
+    assert guard.now_ms() == clock.wall_ms()
     with pytest.raises(ClockSkewError):
         guard.check_version(stored + 1)
     with pytest.raises(ClockSkewError):
@@ -128,30 +108,30 @@ def test_what_is_stored_more_than_a_day_ahead_vouches_for_nothing_and_is_a_probl
 
 @pytest.mark.parametrize("stored", [0, MAX_VERSION])
 def test_no_version_makes_a_guard_fail(stored: int) -> None:
-    guard = ClockSkewGuard(HandClock(), 500, mark=lambda: stored)
+    guard = ClockSkewGuard(HandClock(1000.0), 500, mark=lambda: stored)
     guard.now_ms()
     assert len(list(guard.problems())) == (stored > 0)
     guard.check_version(version_at(1_000_000))
 
 
 def test_what_a_wrong_clock_showed_before_it_was_compared_is_nobodys_time() -> None:
-    clock, opinion = HandClock(), [(0, "not compared yet")]
+    clock, opinion = HandClock(1000.0), [(0, "not compared yet")]
     guard = ClockSkewGuard(clock, 500, lambda: opinion[0][0], lambda: opinion[0][1])
-    assert guard.now_ms() == clock.wall
+    assert guard.now_ms() == clock.wall_ms()
     opinion[0] = (-600_000, "ahead")
-    clock.pass_seconds(1)
-    assert guard.now_ms() == clock.wall - 600_000
-    clock.wall -= 600_000
+    clock.now += 1
+    assert guard.now_ms() == clock.wall_ms() - 600_000
+    clock.offset_ms -= 600_000
     opinion[0] = (0, "")
-    assert guard.now_ms() == clock.wall
-    clock.wall -= 600_000  # from now on it served under that time
+    assert guard.now_ms() == clock.wall_ms()
+    clock.offset_ms -= 600_000  # from now on it served under that time
     assert guard.lead_ms == pytest.approx(600_000, abs=1)
 
 
 def test_after_a_restart_time_begins_where_the_stored_versions_are() -> None:
-    clock = HandClock()
-    guard = ClockSkewGuard(clock, 500, mark=lambda: version_at(clock.wall + 60_000))
-    assert guard.now_ms() == clock.wall + 60_000
+    clock = HandClock(1000.0)
+    guard = ClockSkewGuard(clock, 500, mark=lambda: version_at(clock.wall_ms() + 60_000))
+    assert guard.now_ms() == clock.wall_ms() + 60_000
     (problem,) = guard.problems()
     assert "1 min 0 s ahead of its clocks" in problem.text
     assert not problem.stops_serving

@@ -1,30 +1,15 @@
 """How a node finds out that its clock is wrong."""
 
 import asyncio
-from dataclasses import dataclass
 
 import pytest
 
 from limedb.cluster.gossip.clock_skew import START_INTERVALS, ClockSkewMonitor
 from tests.cluster.nodes import Cluster, formed
 from tests.cluster.virtual import run_virtual
+from tests.support.hand_clock import HandClock
 
 MEMBERS = ["b", "c", "d", "e"]
-
-
-@dataclass
-class HandClock:
-    now: float = 100.0
-    offset_ms: int = 0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def elapsed(self) -> float:
-        return self.now
-
-    def wall_ms(self) -> int:
-        return int(self.now * 1000) + 1_000_000 + self.offset_ms
 
 
 @pytest.fixture
@@ -40,7 +25,7 @@ def watch(clock: HandClock) -> ClockSkewMonitor:
 def hear(watch: ClockSkewMonitor, clock: HandClock, round_trip: float = 0.01, **ahead: int) -> None:
     """Measure peers that are so many ms ahead of the right time."""
     for url, offset in ahead.items():
-        watch.measured(url, int(clock.now * 1000) + 1_000_000 + offset, round_trip)
+        watch.measured(url, int(clock.now * 1000) + offset, round_trip)
 
 
 def test_clocks_that_agree_are_fine(watch: ClockSkewMonitor, clock: HandClock) -> None:

@@ -1,6 +1,6 @@
 """The effects of reports by third parties, and the changes that only a node itself can make."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,23 +11,10 @@ from limedb.cluster.gossip.view import FORGET_SECONDS, ClusterView
 from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeLoad, NodeState
 from limedb.core.node_urls import address_of
+from tests.support.hand_clock import HandClock
 
 A, B, C = (f"http://{name}:8484" for name in "abc")
 NOW_MS = 1_000_000_000_000
-
-
-@dataclass
-class HandClock:
-    now: float = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def elapsed(self) -> float:
-        return self.now
-
-    def wall_ms(self) -> int:
-        return NOW_MS + int(self.now * 1000)
 
 
 MEMBER = NodeState(B, NOW_MS, 5, node_id="b-id", cluster_id="c1", epoch=3, zone="z", replication_factor=3)
@@ -35,7 +22,7 @@ MEMBER = NodeState(B, NOW_MS, 5, node_id="b-id", cluster_id="c1", epoch=3, zone=
 
 @pytest.fixture
 def clock() -> HandClock:
-    return HandClock()
+    return HandClock(offset_ms=NOW_MS)
 
 
 @pytest.fixture

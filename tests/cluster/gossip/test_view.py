@@ -1,7 +1,5 @@
 """What the rest of a node sees of the cluster."""
 
-from dataclasses import dataclass
-
 import pytest
 
 from limedb.cluster.gossip.hearsay import Check
@@ -10,22 +8,9 @@ from limedb.core.detector import Status
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.core.report import GossipReport, PeerReport
 from limedb.errors import StoreClosedError
+from tests.support.hand_clock import HandClock
 
 A, B, C, D = (f"http://{name}:8484" for name in "abcd")
-
-
-@dataclass
-class HandClock:
-    now: float = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def elapsed(self) -> float:
-        return self.now
-
-    def wall_ms(self) -> int:
-        return int(self.now * 1000)
 
 
 @pytest.fixture

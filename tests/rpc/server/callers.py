@@ -1,17 +1,4 @@
-"""Calls as gRPC shows them, and a clock that a test moves."""
-
-
-class HandClock:
-    now = 100.0
-
-    def wall_ms(self) -> int:
-        return int(self.now * 1000)
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def elapsed(self) -> float:
-        return self.now
+"""Calls as gRPC shows them."""
 
 
 class Caller:

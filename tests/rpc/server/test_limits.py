@@ -22,7 +22,8 @@ from limedb.rpc.server.limits import (
 )
 from limedb.rpc.server.memory import Memory
 from limedbpb.v1 import kv_pb2
-from tests.rpc.server.callers import Caller, HandClock
+from tests.rpc.server.callers import Caller
+from tests.support.hand_clock import HandClock
 
 ALICE, BOB = Identity("alice", ()), Identity("bob", ())
 SESSION = "KVService/Session"

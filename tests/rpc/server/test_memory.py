@@ -17,7 +17,8 @@ from limedb.rpc.server.memory import (
     Memory,
     Share,
 )
-from tests.rpc.server.callers import Caller, HandClock
+from tests.rpc.server.callers import Caller
+from tests.support.hand_clock import HandClock
 
 PATIENCE = 5
 
