@@ -86,7 +86,7 @@ def _paced(samples: Iterable[ClusterSample], interval: float) -> Iterator[Cluste
 
 def _screen(sample: ClusterSample) -> str:
     moment = time.strftime("%H:%M:%S", time.localtime(sample.time))
-    total = sum(node.requests for node in sample.nodes)
+    total = sum(node.load.requests_per_second for node in sample.nodes if node.load)
     head = (
         f"{moment}  epoch {sample.epoch} ({sample.phase}), {len(sample.nodes)} nodes,"
         f" {total:,.0f} requests/s, as {sample.node_url} sees it"
@@ -97,9 +97,10 @@ def _screen(sample: ClusterSample) -> str:
 
 def _row(node: NodeSample) -> tuple[object, ...]:
     known = (node.url, node.status or "unknown", node.keys, f"{node.share:.1%}")
-    if not node.has_load:
+    if (load := node.load) is None:
         return (*known, *["-"] * 9)
     return (
-        *known, node.requests, node.gets, node.sets, node.dels, f"{node.latency_ms:.2f}",
-        f"{node.error_rate:.1%}", node.cpu_percent, size(node.memory_bytes), size(node.disk_bytes),
+        *known, load.requests_per_second, load.gets_per_second, load.sets_per_second, load.dels_per_second,
+        f"{load.average_latency_ms:.2f}", f"{load.error_rate:.1%}", load.cpu_percent,
+        size(load.memory_bytes), size(load.disk_bytes),
     )  # fmt: skip

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from limedb.core.request_rates import RequestRates
+
 MAX_GENERATION = (1 << 64) - 1
 MAX_HEARTBEAT = (1 << 32) - 1
 
@@ -30,27 +32,15 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeLoad:
-    """The load and health figures of a node.
+class NodeLoad(RequestRates):
+    """The load and health figures of a node."""
 
-    Rates are per second. Rates, the mean latency and the share of errors are those of client requests over
-    its last ten seconds.
-    """
-
-    disk_bytes: int
+    disk_bytes: int = 0
     """The size of its data."""
-    memory_bytes: int
+    memory_bytes: int = 0
     """The resident memory of its process."""
-    cpu_percent: float
+    cpu_percent: float = 0.0
     """Of one core, over the last second."""
-    requests_per_second: float
-    gets_per_second: float
-    sets_per_second: float
-    dels_per_second: float
-    average_latency_ms: float
-    """Milliseconds."""
-    error_rate: float
-    """0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)

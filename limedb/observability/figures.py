@@ -51,12 +51,7 @@ class Figures:
             disk_bytes=health.store.size,
             memory_bytes=round(health.memory_mb * (1 << 20)),
             cpu_percent=health.cpu_percent,
-            requests_per_second=health.requests.requests_per_second,
-            gets_per_second=health.requests.gets_per_second,
-            sets_per_second=health.requests.sets_per_second,
-            dels_per_second=health.requests.dels_per_second,
-            average_latency_ms=health.requests.average_latency_ms,
-            error_rate=health.requests.error_rate,
+            **health.requests.rates(),
         )
 
     async def run(self, report: Callable[[], GossipReport]) -> None:

@@ -15,10 +15,12 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from limedb.core.membership import NodeLoad
 from limedb.operator.calls import Caller
 from limedb.tls.dialling import open_channel
 from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
+from limedb.wire.load import load_from
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 
 View: TypeAlias = dict[str, Any]
@@ -27,10 +29,7 @@ View: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class NodeSample:
-    """A node at one moment, as the answering node knows it. Rates are per second; latency_ms: mean.
-
-    has_load: whether it reported its load; else the figures from `requests` on are 0.
-    """
+    """A node at one moment, as the answering node knows it. load: None if it reported none."""
 
     url: str
     zone: str
@@ -39,16 +38,7 @@ class NodeSample:
     lag: float
     keys: int
     share: float
-    has_load: bool
-    requests: float
-    gets: float
-    sets: float
-    dels: float
-    latency_ms: float
-    error_rate: float
-    cpu_percent: float
-    memory_bytes: int
-    disk_bytes: int
+    load: NodeLoad | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +143,6 @@ def _sample(answer: cluster_pb2.WatchClusterResponse) -> ClusterSample:
 
 
 def _node(node: cluster_pb2.ClusterNode) -> NodeSample:
-    load = node.load
     return NodeSample(
         url=node.url,
         zone=node.zone,
@@ -162,14 +151,5 @@ def _node(node: cluster_pb2.ClusterNode) -> NodeSample:
         lag=node.lag,
         keys=node.keys,
         share=node.share,
-        has_load=node.HasField("load"),
-        requests=load.requests_per_second,
-        gets=load.gets_per_second,
-        sets=load.sets_per_second,
-        dels=load.dels_per_second,
-        latency_ms=load.average_latency_ms,
-        error_rate=load.error_rate,
-        cpu_percent=load.cpu_percent,
-        memory_bytes=load.memory_bytes,
-        disk_bytes=load.disk_bytes,
+        load=load_from(node.load) if node.HasField("load") else None,
     )

@@ -8,13 +8,13 @@ from limedb.operator.console_values import (
     ChangeSample,
     Gossip,
     KeyRow,
-    Load,
     NodeRow,
     Owner,
     PeerGossip,
     Sample,
 )
-from limedbpb.v1 import cluster_pb2, gossip_pb2, kv_pb2
+from limedb.wire.load import load_from
+from limedbpb.v1 import cluster_pb2, kv_pb2
 
 
 def sample(address: str, answer: cluster_pb2.WatchClusterResponse) -> Sample:
@@ -72,22 +72,8 @@ def _node(node: cluster_pb2.ClusterNode) -> NodeRow:
         hints=node.hint_bytes,
         virtual_nodes=node.virtual_nodes,
         clock_offset=node.clock_offset_ms if node.HasField("clock_offset_ms") else None,
-        load=_load(node.load) if node.HasField("load") else None,
+        load=load_from(node.load) if node.HasField("load") else None,
         address=node.address or address_of(node.url),
-    )
-
-
-def _load(load: gossip_pb2.NodeLoad) -> Load:
-    return Load(
-        disk=load.disk_bytes,
-        memory=load.memory_bytes,
-        cpu=load.cpu_percent,
-        requests=load.requests_per_second,
-        gets=load.gets_per_second,
-        sets=load.sets_per_second,
-        dels=load.dels_per_second,
-        latency=load.average_latency_ms,
-        errors=load.error_rate,
     )
 
 

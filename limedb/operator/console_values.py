@@ -9,22 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """The load of a node. Rates are keys or requests a second, over its last ten seconds; disk and memory are
-    bytes; cpu is percent of one core; latency is milliseconds; errors is a share, 0 to 1.
-    """
-
-    disk: int = 0
-    memory: int = 0
-    cpu: float = 0.0
-    requests: float = 0.0
-    gets: float = 0.0
-    sets: float = 0.0
-    dels: float = 0.0
-    latency: float = 0.0
-    errors: float = 0.0
+from limedb.core.membership import NodeLoad
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +33,7 @@ class NodeRow:
     hints: int = 0
     virtual_nodes: int = 0
     clock_offset: int | None = None
-    load: Load | None = None
+    load: NodeLoad | None = None
     address: str = ""
 
 

@@ -77,7 +77,7 @@ class Cluster:
         self.rates = {node.url: self.rates.get(node.url, deque(maxlen=MAX_RATES)) for node in sample.nodes}
         for node in sample.nodes:
             load = None if node.status == "dead" else node.load
-            self.rates[node.url].append(load.requests if load else 0.0)
+            self.rates[node.url].append(load.requests_per_second if load else 0.0)
 
     def _take_loss(self, lost: Lost, at: datetime) -> None:
         """Note each address once, however often the follower tries it until there is a sample again."""

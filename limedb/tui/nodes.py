@@ -6,7 +6,8 @@ Tested in tests/tui/test_tables.py.
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from limedb.operator.console_values import Load, NodeRow
+from limedb.core.membership import NodeLoad
+from limedb.operator.console_values import NodeRow
 from limedb.tui.figures import NOTHING, Cell, Tone, clip, count, seconds, short, size, spark
 
 PADDING = 2
@@ -44,7 +45,7 @@ def status(node: NodeRow) -> Cell:
     return Cell(node.status or "unknown", STATUS_TONES.get(node.status, "dim"))
 
 
-def _rate(pick: Callable[[Load], float]) -> Callable[[NodeRow, Sequence[float]], Cell]:
+def _rate(pick: Callable[[NodeLoad], float]) -> Callable[[NodeRow, Sequence[float]], Cell]:
     def cell(node: NodeRow, _: Sequence[float]) -> Cell:
         if node.load is None or node.status == "dead":
             return Cell(NOTHING, "dim")
@@ -54,17 +55,17 @@ def _rate(pick: Callable[[Load], float]) -> Callable[[NodeRow, Sequence[float]],
     return cell
 
 
-def _bytes(pick: Callable[[Load], int]) -> Callable[[NodeRow, Sequence[float]], Cell]:
+def _bytes(pick: Callable[[NodeLoad], int]) -> Callable[[NodeRow, Sequence[float]], Cell]:
     return lambda node, _: Cell(size(pick(node.load))) if node.load else Cell(NOTHING, "dim")
 
 
 def _latency(node: NodeRow, _: Sequence[float]) -> Cell:
-    latency = node.load.latency if node.load and node.status != "dead" else 0.0
+    latency = node.load.average_latency_ms if node.load and node.status != "dead" else 0.0
     return Cell(f"{latency:.2f}" if latency < 10 else f"{latency:.0f}") if latency else Cell(NOTHING, "dim")
 
 
 def _errors(node: NodeRow, _: Sequence[float]) -> Cell:
-    share = node.load.errors if node.load else 0.0
+    share = node.load.error_rate if node.load else 0.0
     return Cell(f"{share:.1%}", "bad") if share else Cell("0%", "dim")
 
 
@@ -82,14 +83,14 @@ _COLUMNS = (
     Column("beat", 5, 7, lambda node, _: Cell(seconds(node.lag), STATUS_TONES.get(node.status, "dim"))),
     Column("zone", 8, 14, lambda node, _: Cell(clip(node.zone or NOTHING, 8), "dim"), right=False),
     Column("keys", 6, 2, lambda node, _: Cell(count(node.keys))),
-    Column("get/s", 6, 3, _rate(lambda load: load.gets)),
-    Column("set/s", 6, 4, _rate(lambda load: load.sets)),
-    Column("del/s", 6, 8, _rate(lambda load: load.dels)),
+    Column("get/s", 6, 3, _rate(lambda load: load.gets_per_second)),
+    Column("set/s", 6, 4, _rate(lambda load: load.sets_per_second)),
+    Column("del/s", 6, 8, _rate(lambda load: load.dels_per_second)),
     Column("ms", 5, 5, _latency),
-    Column("cpu%", 5, 6, _rate(lambda load: load.cpu)),
+    Column("cpu%", 5, 6, _rate(lambda load: load.cpu_percent)),
     Column("requests/s", 12, 9, lambda node, rates: Cell(spark(rates, 12), "accent"), right=False),
-    Column("memory", 8, 10, _bytes(lambda load: load.memory)),
-    Column("disk", 8, 11, _bytes(lambda load: load.disk)),
+    Column("memory", 8, 10, _bytes(lambda load: load.memory_bytes)),
+    Column("disk", 8, 11, _bytes(lambda load: load.disk_bytes)),
     Column("errors", 6, 12, _errors),
     Column("hints", 8, 13, _hints),
     Column("clock", 9, 15, _offset),

@@ -5,6 +5,8 @@ It owns the meaning of each field. It must never ask a node or a store.
 Tested in tests/rpc/server/test_cluster.py.
 """
 
+from dataclasses import asdict
+
 from limedb.core.membership import NodeLoad
 from limedb.core.record import Record, value_size
 from limedb.core.report import (
@@ -19,7 +21,7 @@ from limedb.core.report import (
 )
 from limedb.core.topology import Member
 from limedb.ports import RequestFigures, StoreStats
-from limedb.wire.gossip import load_message
+from limedb.wire.load import load_message
 from limedbpb.v1 import admin_pb2, cluster_pb2
 
 
@@ -68,15 +70,7 @@ def change(status: ChangeStatus) -> cluster_pb2.Change:
 
 def rates(figures: RequestFigures) -> cluster_pb2.RequestRates:
     """The request rates of a node."""
-    return cluster_pb2.RequestRates(
-        total_requests=figures.total_requests,
-        requests_per_second=figures.requests_per_second,
-        gets_per_second=figures.gets_per_second,
-        sets_per_second=figures.sets_per_second,
-        dels_per_second=figures.dels_per_second,
-        average_latency_ms=figures.average_latency_ms,
-        error_rate=figures.error_rate,
-    )
+    return cluster_pb2.RequestRates(**asdict(figures))
 
 
 def repair(stats: RepairStats, rot: RotFigures) -> cluster_pb2.RepairFigures:

@@ -9,7 +9,8 @@ Tested in tests/wire/test_kv.py and tests/rpc/server/test_cluster.py.
 from collections.abc import Sequence
 
 from limedb.cluster.gossip.bounds import MAX_ENTRIES
-from limedb.core.membership import Ack, Digest, NodeLoad, NodeState
+from limedb.core.membership import Ack, Digest, NodeState
+from limedb.wire.load import load_from, load_message
 from limedb.wire.topology import cluster_id_from, cluster_number
 from limedbpb.v1 import gossip_pb2
 
@@ -68,37 +69,8 @@ def state_from(message: gossip_pb2.NodeState) -> NodeState:
         has_data=message.has_data,
         has_left=message.has_left,
         replication_factor=message.replication_factor,
-        load=_load_from(message.load) if message.HasField("load") else None,
+        load=load_from(message.load) if message.HasField("load") else None,
         rejoins=cluster_id_from(message.rejoins),
-    )
-
-
-def load_message(load: NodeLoad) -> gossip_pb2.NodeLoad:
-    """The load of a node."""
-    return gossip_pb2.NodeLoad(
-        disk_bytes=load.disk_bytes,
-        memory_bytes=load.memory_bytes,
-        cpu_percent=load.cpu_percent,
-        requests_per_second=load.requests_per_second,
-        gets_per_second=load.gets_per_second,
-        sets_per_second=load.sets_per_second,
-        dels_per_second=load.dels_per_second,
-        average_latency_ms=load.average_latency_ms,
-        error_rate=load.error_rate,
-    )
-
-
-def _load_from(message: gossip_pb2.NodeLoad) -> NodeLoad:
-    return NodeLoad(
-        disk_bytes=message.disk_bytes,
-        memory_bytes=message.memory_bytes,
-        cpu_percent=message.cpu_percent,
-        requests_per_second=message.requests_per_second,
-        gets_per_second=message.gets_per_second,
-        sets_per_second=message.sets_per_second,
-        dels_per_second=message.dels_per_second,
-        average_latency_ms=message.average_latency_ms,
-        error_rate=message.error_rate,
     )
 
 

@@ -1,4 +1,7 @@
-"""The plain counters, with times given by hand."""
+"""The plain counters, with times given by hand.
+
+Tests limedb/core/request_rates.py.
+"""
 
 import pytest
 

@@ -19,8 +19,14 @@ STEADY = initial_topology(
 )
 STREAMING = join(STEADY, Member("4", NEW))
 HANDOVER = hand_over(STREAMING)
-LOAD = NodeLoad(4096, 1 << 20, 12.5, 10.0, 6.0, 3.0, 1.0, 0.75, 0.25)
-FIGURES = RequestFigures(10, 1.0, 2.0, 3.0, 4.0, 5.0, 0.5)
+LOAD = NodeLoad(
+    4096, 1 << 20, 12.5, requests_per_second=10.0, gets_per_second=6.0, sets_per_second=3.0,
+    dels_per_second=1.0, average_latency_ms=0.75, error_rate=0.25,
+)  # fmt: skip
+FIGURES = RequestFigures(
+    10, requests_per_second=1.0, gets_per_second=2.0, sets_per_second=3.0,
+    dels_per_second=4.0, average_latency_ms=5.0, error_rate=0.5,
+)  # fmt: skip
 
 
 class FakeCluster:

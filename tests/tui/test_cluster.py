@@ -1,6 +1,7 @@
 from datetime import datetime, timedelta
 
-from limedb.operator.console_values import ChangeSample, Load, Lost, Sample
+from limedb.core.membership import NodeLoad
+from limedb.operator.console_values import ChangeSample, Lost, Sample
 from limedb.tui.cluster import MAX_EVENTS, MAX_RATES, Cluster
 from limedb.tui.figures import plain
 from tests.tui.samples import A, B, C, node, sample
@@ -64,12 +65,13 @@ def test_events_have_their_time_and_are_bounded() -> None:
 
 
 def test_rates_are_remembered_for_a_while_and_forgotten_with_the_node() -> None:
-    busy = [sample(node(A, load=Load(requests=float(i))), node(B)) for i in range(MAX_RATES + 5)]
+    rates = range(MAX_RATES + 5)
+    busy = [sample(node(A, load=NodeLoad(requests_per_second=float(i))), node(B)) for i in rates]
     cluster = fed(*busy)
     assert set(cluster.histories()[B]) == {0.0}
     assert cluster.histories()[A][-2:] == [MAX_RATES + 3, MAX_RATES + 4]
     assert len(cluster.histories()[A]) == MAX_RATES
-    cluster.take(sample(node(A, load=Load(requests=9), status="dead")), NOON)
+    cluster.take(sample(node(A, load=NodeLoad(requests_per_second=9), status="dead")), NOON)
     assert cluster.histories()[A][-2:] == [MAX_RATES + 4, 0]
     cluster.take(sample(node(B)), NOON)
     assert list(cluster.histories()) == [B]

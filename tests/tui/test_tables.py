@@ -2,15 +2,17 @@
 
 import pytest
 
+from limedb.core.membership import NodeLoad
 from limedb.core.ring import Ring, token_of
-from limedb.operator.console_values import Gossip, Load, NodeRow, PeerGossip
+from limedb.operator.console_values import Gossip, NodeRow, PeerGossip
 from limedb.tui import gossip, nodes, ring
 from limedb.tui.figures import plain
 from tests.tui.samples import A, B, C, node, sample
 
-BUSY = Load(
-    disk=3 << 20, memory=52 << 20, cpu=12.5, requests=1500, gets=1200, sets=300, latency=0.42, errors=0.015
-)
+BUSY = NodeLoad(
+    3 << 20, 52 << 20, 12.5, requests_per_second=1500, gets_per_second=1200, sets_per_second=300,
+    average_latency_ms=0.42, error_rate=0.015,
+)  # fmt: skip
 
 
 def row(one: NodeRow, width: int = 400) -> dict[str, str]:
@@ -67,7 +69,17 @@ def test_no_cell_is_wider_than_its_column() -> None:
         lag=10**6,
         hints=10**12,
         clock_offset=-12345,
-        load=Load(10**12, 10**12, 999, 1e9, 1e9, 1e9, 1e9, 99999, 1.0),
+        load=NodeLoad(
+            10**12,
+            10**12,
+            999,
+            requests_per_second=1e9,
+            gets_per_second=1e9,
+            sets_per_second=1e9,
+            dels_per_second=1e9,
+            average_latency_ms=99999,
+            error_rate=1.0,
+        ),
     )
     for column in nodes.columns(400):
         assert len(column.cell(long, [1.0] * 50).text) <= column.width, column.title

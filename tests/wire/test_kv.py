@@ -1,4 +1,7 @@
-"""What is sent is what was meant: values to messages, over bytes, and back."""
+"""What is sent is what was meant: values to messages, over bytes, and back.
+
+Tests limedb/wire/load.py.
+"""
 
 import pytest
 from hypothesis import given
@@ -39,6 +42,11 @@ TOPOLOGIES = st.just(Topology()) | st.builds(
 ).filter(lambda topology: not flaw(topology))
 BALLOTS = st.builds(Ballot, round=U64, proposer=st.uuids().map(str))
 
+LOAD = NodeLoad(
+    1, 2, 3.5, requests_per_second=4.5, gets_per_second=5.5, sets_per_second=6.5,
+    dels_per_second=7.5, average_latency_ms=8.5, error_rate=0.5,
+)  # fmt: skip
+
 
 @given(TOPOLOGIES)
 def test_a_topology_comes_back_as_it_was(topology: Topology) -> None:
@@ -66,7 +74,7 @@ def test_progress_comes_back_as_it_was() -> None:
     assert convert_topology.progress_from(topology_pb2.GetProgressResponse.FromString(data)) == progress
 
 
-@pytest.mark.parametrize("load", [None, NodeLoad(1, 2, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 0.5)])
+@pytest.mark.parametrize("load", [None, LOAD])
 def test_gossip_comes_back_as_it_was(load: NodeLoad | None) -> None:
     state = NodeState(
         url="http://node1:8484", generation=5, heartbeat=6, address="a:1", zone="z", version="1", keys=9,

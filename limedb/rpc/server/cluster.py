@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import asdict
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -109,16 +110,10 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             uptime_seconds=health.uptime_seconds,
             memory_allocated_mb=health.memory_mb,
             cpu_percent=health.cpu_percent,
-            total_requests=health.requests.total_requests,
-            requests_per_second=health.requests.requests_per_second,
-            gets_per_second=health.requests.gets_per_second,
-            sets_per_second=health.requests.sets_per_second,
-            dels_per_second=health.requests.dels_per_second,
-            average_latency_ms=health.requests.average_latency_ms,
-            error_rate=health.requests.error_rate,
             storage=convert.storage(health.store),
             problem=problem,
             warnings=self._sources.warnings(),
+            **asdict(health.requests),
         )
 
     async def LocateKey(

@@ -283,7 +283,7 @@ def test_what_is_not_dialled(address: str) -> None:
     assert not is_address(address)
 
 
-LOAD = NodeLoad(1, 1, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0)
+LOAD = NodeLoad(1, 1, 1.0, requests_per_second=1.0, gets_per_second=1.0, sets_per_second=1.0)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The reports of a node on the cluster.
 
-Tests limedb/rpc/server/cluster_report.py and limedb/wire/cluster.py.
+Tests limedb/rpc/server/cluster_report.py, limedb/wire/cluster.py, limedb/wire/gossip.py and
+limedb/wire/load.py.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from limedb.errors import NotMemberError, ReplicaUnreachableError, StaleEpochErr
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.cluster import ClusterServicer
 from limedb.rpc.server.deadlines import Deadlines
-from limedb.wire import gossip as convert_gossip
+from limedb.wire.load import load_message
 from limedbpb.v1 import cluster_pb2
 from tests.cluster.virtual import VirtualClock, run_virtual
 from tests.rpc.cluster_sources import DEAD, HANDOVER, LOAD, NEW, OTHER, OWN, STEADY, STREAMING, FakeCluster
@@ -69,7 +70,7 @@ async def test_the_state_tells_the_members_of_the_topology() -> None:
 async def test_each_node_is_told_with_its_load_and_the_own_one_as_it_is_now() -> None:
     own, other, dead = (await state(FakeCluster())).members
     assert own.load.disk_bytes == 100
-    assert convert_gossip.load_message(LOAD) == other.load == dead.load
+    assert load_message(LOAD) == other.load == dead.load
 
 
 async def test_the_load_of_a_node_that_does_not_tell_it_is_not_set() -> None:
