@@ -122,7 +122,7 @@ class Engine:
             self.skew.now_ms,
         )
         self.healer = Healer(settings.node_url, world.store, self.replicas, self.topology_store, clock)
-        self.replica.healer = self.healer
+        self.replica.healing.healer = self.healer
         self.healer.mend = self.replica.guard.mend
         self.scrubber = Scrubber(world.store, clock, settings.scrub_interval, world.scrub_mark)
         self.door = self.door_class(self.replica, self.skew)
