@@ -1,0 +1,28 @@
+import type { Kind, Token } from "../../lib/json";
+
+const COLOURS: Record<Kind, string> = {
+  name: "text-accent-text",
+  text: "text-good",
+  number: "text-warn",
+  word: "text-warn",
+  mark: "text-muted",
+  space: "",
+};
+
+/** More pieces than that are shown without colours. */
+const COLOURED = 20_000;
+
+/** JSON with colours, letter by letter as it is stored but for the white space. */
+export function JsonText({ tokens }: { tokens: readonly Token[] }) {
+  if (tokens.length > COLOURED) return <>{tokens.map((token) => token.text).join("")}</>;
+  return (
+    <>
+      {tokens.map((token, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: pieces have no other name, and never move
+        <span key={index} className={COLOURS[token.kind]}>
+          {token.text}
+        </span>
+      ))}
+    </>
+  );
+}
