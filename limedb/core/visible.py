@@ -1,8 +1,9 @@
 """Foreign text on a screen: keys and values, anybody's text, must neither control it nor deceive its reader.
 
 It owns the stand-ins of characters that can't be seen. Control characters have their pictures (␛ for an
-escape), and all others that don't print their number (<U+202E>): they turn the direction of text, have no width,
-or look like a blank. It must never be used for text that goes elsewhere than to a screen: there bytes are kept.
+escape), and all others that don't print their number (<U+202E>): they turn the direction of text, have no
+width, or look like a blank. It must never be used for text that goes elsewhere than to a screen: there bytes
+are kept.
 """
 
 import json

@@ -4,6 +4,7 @@ import { hostOf } from "../../lib/format";
 import { Button } from "../../ui/button";
 import { Confirm } from "../../ui/confirm";
 import { Area, Choice, Input } from "../../ui/field";
+import { Foreign } from "../../ui/foreign";
 import { Panel } from "../../ui/panel";
 import { Segments } from "../../ui/segments";
 import { COMMANDS, type Command, type Outcome, run } from "./commands";
@@ -97,7 +98,10 @@ export function Executor({ urls, onChange }: { urls: readonly string[]; onChange
           }}
           onCancel={() => setAsking(false)}
         >
-          <code className="break-all">{command.key}</code> will be deleted, whatever its value is.
+          <code className="break-all">
+            <Foreign text={command.key} />
+          </code>{" "}
+          will be deleted, whatever its value is.
         </Confirm>
       )}
       {outcomes[0] && <OutcomeView outcome={outcomes[0]} />}

@@ -1,4 +1,5 @@
 import type { Kind, Token } from "../../lib/json";
+import { Foreign } from "../../ui/foreign";
 
 const COLOURS: Record<Kind, string> = {
   name: "text-accent-text",
@@ -14,13 +15,14 @@ const COLOURED = 20_000;
 
 /** JSON with colours, letter by letter as it is stored but for the white space. */
 export function JsonText({ tokens }: { tokens: readonly Token[] }) {
-  if (tokens.length > COLOURED) return <>{tokens.map((token) => token.text).join("")}</>;
+  if (tokens.length > COLOURED)
+    return <Foreign text={tokens.map((token) => token.text).join("")} keepsLayout />;
   return (
     <>
       {tokens.map((token, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: pieces have no other name, and never move
         <span key={index} className={COLOURS[token.kind]}>
-          {token.text}
+          <Foreign text={token.text} keepsLayout />
         </span>
       ))}
     </>

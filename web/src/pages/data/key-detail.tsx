@@ -5,6 +5,7 @@ import { useNow } from "../../lib/clock";
 import { clock, seconds } from "../../lib/format";
 import { Button } from "../../ui/button";
 import { Confirm } from "../../ui/confirm";
+import { Foreign } from "../../ui/foreign";
 import { Owners } from "../../ui/owners";
 import { Panel, Quiet, Trouble } from "../../ui/panel";
 import { Editor } from "./editor";
@@ -68,7 +69,7 @@ function ChosenKey({ name, urls, changes, onChange }: Props) {
   return (
     <Panel title="Key" aside={buttons}>
       <p data-testid="key-name" className="break-all font-medium font-mono text-[13px]">
-        {name}
+        <Foreign text={name} />
       </p>
       {(trouble || failed) && <Trouble>{failed || trouble}</Trouble>}
       {isRead && !found && !trouble && <Quiet>It has no value.</Quiet>}
@@ -94,7 +95,10 @@ function ChosenKey({ name, urls, changes, onChange }: Props) {
           onConfirm={remove}
           onCancel={() => setDeleting(undefined)}
         >
-          <code className="break-all">{name}</code> will be deleted on all its replicas.
+          <code className="break-all">
+            <Foreign text={name} />
+          </code>{" "}
+          will be deleted on all its replicas.
         </Confirm>
       )}
     </Panel>

@@ -10,13 +10,14 @@ import {
   type View,
 } from "../../lib/content";
 import { bytes } from "../../lib/format";
+import { Foreign } from "../../ui/foreign";
 import { Scroll } from "../../ui/scroll";
 import { Segments } from "../../ui/segments";
 import { JsonText } from "./json-text";
 
 function Shown({ content, view }: { content: Content; view: View }) {
   if (view === "hex") return <>{hexDump(content)}</>;
-  if (view === "text") return <>{textOf(content)}</>;
+  if (view === "text") return <Foreign text={textOf(content)} keepsLayout />;
   const tokens = jsonOf(content);
   return tokens ? <JsonText tokens={tokens} /> : <>not JSON</>;
 }
