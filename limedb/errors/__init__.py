@@ -21,6 +21,8 @@ LimeDBError
     ├── PermissionDeniedError        the caller may not do this
     ├── KeyNotFoundError
     ├── ConditionFailedError         the key hasn't what a write requires of it
+    ├── LockTakenError               somebody else has the lock
+    ├── LockLostError                the lock is no longer held
     ├── UnknownPathError             Envoy publishes nothing there
     ├── UnknownNodeError             Envoy knows no node of the name that a request asks for
     ├── RequestTooLargeError         Envoy takes no request of this size
@@ -72,6 +74,7 @@ from limedb.errors.limits import (
     OverloadedError,
     TooManyWatchesError,
 )
+from limedb.errors.locks import LockLostError, LockTakenError
 from limedb.errors.remote import CLASSES, RemoteError
 from limedb.errors.requests import (
     AssetNotFoundError,
@@ -145,6 +148,8 @@ __all__ = [
     "LevelUnreachableError",
     "LimeDBError",
     "LimitExceededError",
+    "LockLostError",
+    "LockTakenError",
     "MalformedRequestError",
     "NameTakenError",
     "NotMemberError",
