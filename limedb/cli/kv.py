@@ -4,7 +4,6 @@ Tested in tests/cli/test_commands.py.
 """
 
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -29,8 +28,9 @@ from limedb.core.condition import Condition
 from limedb.core.hlc import MAX_VERSION
 from limedb.core.limits import MAX_TTL_MS
 from limedb.core.quorum import Level
+from limedb.core.receipt import Receipt
 from limedb.errors import UnsupportedError
-from limedb.operator.calls import Receipt, node_client
+from limedb.operator.calls import node_client
 from limedb.tls.target import Target
 
 if TYPE_CHECKING:
@@ -288,12 +288,12 @@ def _health(target: Target, timeout: float) -> "View":
 
 
 def _show_receipt(key: str, receipt: Receipt, **more: object) -> None:
-    fields = {"key": key, **more, **asdict(receipt)}
+    fields = {"key": key, **more, **receipt._asdict()}
     columns = [name.upper() if name == "key" else f">{name.upper()}" for name in fields]
     show_rows(TABLE, columns, [tuple(fields.values())])
 
 
 def _as_rest(receipt: Receipt) -> dict[str, object]:
     """Return a receipt as REST spells it: its 64-bit numbers are strings."""
-    fields = asdict(receipt)
+    fields = receipt._asdict()
     return fields | {"version": str(receipt.version), "epoch": str(receipt.epoch)}

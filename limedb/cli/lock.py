@@ -2,8 +2,6 @@
 
 It owns what becomes of the command: it ends when the lock is lost, and gets the signals that this process
 gets. It must never run it without the lock.
-
-Tested in tests/cli/test_lock.py.
 """
 
 import asyncio

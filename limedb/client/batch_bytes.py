@@ -15,7 +15,8 @@ from typing import NamedTuple, cast
 
 from google.protobuf.message import DecodeError
 
-from limedb.client.outcomes import Outcome, Receipt, Stored
+from limedb.client.outcomes import Outcome, Stored
+from limedb.core.receipt import Receipt
 from limedb.encoding.varint import head, varint
 from limedb.wire.as_bytes import as_bytes
 from limedb.wire.expiry import expire_at

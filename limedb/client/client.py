@@ -35,10 +35,11 @@ from limedb.client.feed_calls import FeedCalls
 from limedb.client.holding import DEFAULT_LOCK_SECONDS, Hold, holder_name, life_of, wait_of
 from limedb.client.locks import Leader, Lock
 from limedb.client.node_connection import NodeConnection
-from limedb.client.outcomes import MISSING, Entry, Outcome, Receipt, Stored
+from limedb.client.outcomes import MISSING, Entry, Outcome, Stored
 from limedb.client.retrying_executor import PendingCall, RetryingExecutor, new_key
 from limedb.client.routing import Follow, Routing, follow_of
 from limedb.client.swaps import Edit, Swap, Turns
+from limedb.core.receipt import Receipt
 from limedb.errors import (
     InvalidRequestError,
     LimeDBError,

@@ -26,7 +26,8 @@ from typing import Protocol
 from limedb.aio.retrying import Pauses
 from limedb.client.arguments import Consistency, Duration, Value, is_number, milliseconds, shown
 from limedb.client.conditions import UNGIVEN, Ungiven
-from limedb.client.outcomes import Entry, Receipt
+from limedb.client.outcomes import Entry
+from limedb.core.receipt import Receipt
 from limedb.errors import (
     ClientStateError,
     ConditionFailedError,

@@ -6,6 +6,7 @@ It owns these values, and after which of them a call may be tried again. It must
 from enum import Enum
 from typing import Final, NamedTuple
 
+from limedb.core.receipt import Receipt
 from limedb.errors import (
     LimeDBError,
     LimitExceededError,
@@ -14,17 +15,6 @@ from limedb.errors import (
     RequestTimeoutError,
     UnavailableError,
 )
-
-
-class Receipt(NamedTuple):
-    """The receipt of a write. version: the version that it is stored under. epoch: that of the topology which
-    chose the replicas. acked of replicas had it when the answer was sent.
-    """
-
-    version: int
-    epoch: int
-    acked: int
-    replicas: int
 
 
 class Entry(NamedTuple):

@@ -16,7 +16,8 @@ from typing import Protocol
 from limedb.aio.retrying import Pauses, tried_words
 from limedb.client.arguments import Consistency, Duration, Value
 from limedb.client.conditions import UNGIVEN, Ungiven
-from limedb.client.outcomes import Entry, Receipt
+from limedb.client.outcomes import Entry
+from limedb.core.receipt import Receipt
 from limedb.errors import ConditionFailedError, ContendedError, RequestTimeoutError, brief
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.004, 0.25

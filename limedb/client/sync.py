@@ -17,11 +17,12 @@ from limedb.client.conditions import UNGIVEN, Ungiven
 from limedb.client.counters import SyncCounter
 from limedb.client.holding import DEFAULT_LOCK_SECONDS
 from limedb.client.life import FORKS, SYNC_USE, Life
-from limedb.client.outcomes import Entry, Receipt
+from limedb.client.outcomes import Entry
 from limedb.client.swaps import Edit
 from limedb.client.sync_feeds import SyncFeed, SyncWatch
 from limedb.client.sync_locks import SyncLeader, SyncLock
 from limedb.client.watches import Change
+from limedb.core.receipt import Receipt
 
 D = TypeVar("D")
 T = TypeVar("T")

@@ -164,7 +164,7 @@ class Engine:
         )
         self.replica.on_refused = self.refused.note
         self.lost_hints = LostHints(world.hints, self._away, self.repairer.repair_all, world.lost_hints_mark)
-        self.topology_manager = self._new_steward(world)
+        self.topology_manager = self._new_manager(world)
         standing = Standing(self.topology_store, self.topology_manager, self.verifier, self.view)
         self.problems = Problems()
         self.problems.add(standing.problems)
@@ -175,7 +175,7 @@ class Engine:
         self.problems.add(self.refused.problems)
         self.problems.add(self.lost_hints.problems)
 
-    def _new_steward(self, world: World) -> TopologyManager:
+    def _new_manager(self, world: World) -> TopologyManager:
         settings = self._settings
         topology_proposer = TopologyProposer(
             self.topology_store, self._topology, self.verifier, world.clock, world.rng, self.driver_class
@@ -349,7 +349,7 @@ class Engine:
             "keys": self._store.count(),
             "has_data": self._has_data(),
             "load": self._load(),
-            **self.topology_store.told(),
+            **self.topology_store.gossiped(),
         }
 
 

@@ -1,4 +1,4 @@
-"""What an engine is given: its settings, and the outside that it stands in.
+"""The settings of an engine, and its outside: stores, clock, transports.
 
 Tested in tests/simulation/test_cluster.py.
 """

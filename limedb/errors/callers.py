@@ -1,4 +1,4 @@
-"""Who may not call.
+"""Refusals of callers.
 
 Tested in tests/errors/test_copies.py.
 """

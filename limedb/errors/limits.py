@@ -1,4 +1,4 @@
-"""What a node, or one of its clients, has too much of.
+"""Refusals because a node, or one of its clients, has too much already.
 
 Tested in tests/errors/test_copies.py.
 """

@@ -1,4 +1,4 @@
-"""What is wrong with a request or with some of its keys, and what it looks for in vain.
+"""Errors of a request: in its content, for some of its keys, or because something doesn't exist.
 
 Tested in tests/errors/test_copies.py.
 """

@@ -1,4 +1,4 @@
-"""What ends a start, a command or a line of a file, on the machine where it runs.
+"""Errors that end a start, a command, or the import of one line, on the machine where it runs.
 
 Tested in tests/errors/test_copies.py.
 """

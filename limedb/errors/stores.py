@@ -1,4 +1,4 @@
-"""What fails on disk.
+"""Errors of the disk and its format.
 
 Tested in tests/errors/test_copies.py.
 """

@@ -1,4 +1,4 @@
-"""What can't be done now, and what is not known of it.
+"""Errors of calls that can't be carried out now, or whose outcome is unknown.
 
 Tested in tests/errors/test_copies.py.
 """

@@ -1,7 +1,7 @@
-"""What a node has on disk, from its opening to its close.
+"""A node's files, from their opening to their close.
 
 It owns the order in which the files are opened and closed, and which of them a node can't be without. It must
-never know what is in them.
+never read their content.
 
 Tested in tests/scenarios/test_disk_troubles.py.
 """

@@ -17,6 +17,7 @@ import grpc
 
 from limedb.core.condition import Condition
 from limedb.core.quorum import Level
+from limedb.core.receipt import Receipt
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
 from limedb.operator.call_errors import error_of
 from limedb.tls.diagnosis import why
@@ -46,16 +47,6 @@ class Found:
     node_url: str
     version: int = 0
     expires_at_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The receipt of a write: its version and epoch; `acked` of `replicas` had it."""
-
-    version: int
-    epoch: int
-    acked: int
-    replicas: int
 
 
 @dataclass(frozen=True, slots=True)

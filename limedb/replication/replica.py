@@ -91,7 +91,7 @@ class LocalReplica:
         self._ownership = OwnershipHistory(placement, self._operations, skew.now_ms)
         self.changes = ChangeLog(skew.now_ms, skew.now_ms(), is_fresh=store.high_water() == 0)
         self._tasks = Tasks()
-        self._told_at = float("-inf")
+        self._logged_at = float("-inf")
         self.healing = HealAndRetry(clock)
         self.on_refused: Callable[[], None] = lambda: None
         self.skewed = 0
@@ -353,8 +353,8 @@ class LocalReplica:
             self._skew.check_version(version)
         except ClockSkewError as error:
             now = self._clock.monotonic()
-            if now - self._told_at >= LOG_SECONDS:
-                self._told_at = now
+            if now - self._logged_at >= LOG_SECONDS:
+                self._logged_at = now
                 log.warning("refused a write (%d so far): %s", self.skewed, error)
             raise
 

@@ -17,7 +17,8 @@ from limedb.client.batch_bytes import (
     write_results,
     writes_of,
 )
-from limedb.client.outcomes import Outcome, Receipt, Stored
+from limedb.client.outcomes import Outcome, Stored
+from limedb.core.receipt import Receipt
 from limedb.errors import LimeDBError, OverloadedError
 from limedb.wire.kv import batch_set_result
 from limedb.wire.status import item_error

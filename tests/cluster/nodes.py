@@ -162,7 +162,11 @@ class Node:
         return self.disk.store.high_water() > 0
 
     def own_fields(self) -> dict[str, object]:
-        return {**self.topology_store.told(), "has_data": self.has_data(), "keys": self.disk.store.count()}
+        return {
+            **self.topology_store.gossiped(),
+            "has_data": self.has_data(),
+            "keys": self.disk.store.count(),
+        }
 
     def member_ids(self) -> dict[str, str]:
         return {member.url: member.node_id for member in self.topology_store.topology.members}

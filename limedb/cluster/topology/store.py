@@ -98,7 +98,7 @@ class TopologyStore:
         """Whether this node is in the newest topology."""
         return self.topology.member(self.node_id) is not None
 
-    def told(self) -> dict[str, Any]:
+    def gossiped(self) -> dict[str, Any]:
         """The fields of NodeState that gossip spreads of it: a topology is in them once it is confirmed."""
         cluster_id, epoch = self._confirmed
         return {

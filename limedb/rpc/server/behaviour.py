@@ -1,4 +1,4 @@
-"""What a server calls: the types of methods, of their contexts and of what is checked before."""
+"""The types of served methods, of their contexts, and of the checks before them."""
 
 from collections.abc import Callable
 from typing import Any

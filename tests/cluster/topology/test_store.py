@@ -141,12 +141,12 @@ async def test_what_is_learned_is_confirmed_when_it_is_on_disk_and_older_writes_
     assert disk.saved is not None
     assert disk.saved.topology == SECOND
     assert not learning.done()
-    assert topology_store.told()["epoch"] == 1
+    assert topology_store.gossiped()["epoch"] == 1
     drain.gate.set()
     assert await learning == SECOND
     assert drain.asked == [2]
     assert topology_store.confirmed == Fence("a" * 16, 2)
-    assert topology_store.told()["epoch"] == 2
+    assert topology_store.gossiped()["epoch"] == 2
 
 
 async def test_nothing_is_confirmed_that_is_not_on_disk() -> None:
@@ -244,7 +244,7 @@ async def test_a_node_that_forgets_is_fresh_and_another() -> None:
     await topology_store.confirm()
 
     assert topology_store.topology.is_fresh
-    assert topology_store.told() == {
+    assert topology_store.gossiped() == {
         "node_id": "id-new",
         "cluster_id": "",
         "epoch": 0,

@@ -1,0 +1,14 @@
+"""The receipt of a write, as callers get it."""
+
+from typing import NamedTuple
+
+
+class Receipt(NamedTuple):
+    """The receipt of a write. version: the version that it is stored under. epoch: that of the topology which
+    chose the replicas. acked of replicas had it when the answer was sent.
+    """
+
+    version: int
+    epoch: int
+    acked: int
+    replicas: int
