@@ -10,7 +10,7 @@ from tests.envoy.gateway import Gateway, running_gateway, wait_until
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What starts Envoy is marked so; its nodes are stand-ins."""
     for item in items:
-        if "envoy" in item.path.parts and "gateway" in getattr(item, "fixturenames", ()):
+        if "envoy" in item.path.parts and {"gateway", "guarded"} & {*getattr(item, "fixturenames", ())}:
             item.add_marker(pytest.mark.process)
 
 
