@@ -73,25 +73,7 @@ class Engine:
         saved = world.node_file.load() or Saved(new_id(rng))
         self.topology_store = TopologyStore(saved, world.node_file, self.in_flight.drained, clock.wall_ms)
         max_skew_ms = self._max_skew_ms = int(settings.max_clock_skew * 1000)
-        self.clocks = ClockSkewMonitor(
-            clock, max_skew_ms=max_skew_ms, interval=interval, members=self._members
-        )
-        self.lead = ClockLead(
-            settings.node_url,
-            clock,
-            members=self._members,
-            tolerance_ms=max_skew_ms / 4,
-            interval=interval,
-        )
-        self.skew = self.skew_class(
-            clock,
-            max_skew_ms,
-            self.clocks.skew_ms,
-            self.clocks.problem,
-            self.lead.agreed_ms,
-            world.store.high_water,
-            lambda: self.lead.is_settled,
-        )
+        self._set_time(world, max_skew_ms)
         own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._gossiped())
         self.view = self.view_class(
             own, clock, gossip_interval=interval, own_fields=self._gossiped, members=self._member_ids
@@ -126,19 +108,7 @@ class Engine:
         self.healer.mend = self.replica.guard.mend
         self.scrubber = Scrubber(world.store, clock, settings.scrub_interval, world.scrub_mark)
         self.door = self.door_class(self.replica, self.skew)
-        self.coordinator = self.coordinator_class(
-            self.topology_store,
-            self.replicas,
-            clock,
-            versions,
-            world.hints,
-            self.skew,
-            settings.level,
-            name=settings.node_url,
-            driver_class=self.driver_class,
-            own=self.replica,
-            rng=rng,
-        )
+        self.coordinator = self._new_coordinator(world, versions)
         self.coordinator.resolver.on_conflict = world.store.damage.note_conflict
         self.scanner = Scanner(
             self.topology_store, self.replicas, self.replica, self.skew.now_ms, settings.level
@@ -146,17 +116,7 @@ class Engine:
         self.watcher = self.watcher_class(
             self.topology_store, self.replicas, clock, max_skew_ms, max_reported=settings.max_reported
         )
-        self.gossiper = Gossiper(
-            self.view,
-            world.gossip,
-            clock,
-            interval=interval,
-            seeds=settings.seeds,
-            rng=rng,
-            clocks=self.clocks,
-            lead=self.lead,
-            time_ms=self.skew.now_ms,
-        )
+        self.gossiper = self._new_gossiper(world)
         self.hints, self.replayer = world.hints, self._new_replayer(world)
         self.repairer = self._new_repairer(world)
         self.refused = RefusedWrites(
@@ -165,15 +125,70 @@ class Engine:
         self.replica.on_refused = self.refused.note
         self.lost_hints = LostHints(world.hints, self._away, self.repairer.repair_all, world.lost_hints_mark)
         self.topology_manager = self._new_manager(world)
+        self.problems = self._all_problems()
+
+    def _set_time(self, world: World, max_skew_ms: int) -> None:
+        """The parts that know the cluster's time."""
+        settings, clock, interval = self._settings, world.clock, self._settings.gossip_interval
+        self.clocks = ClockSkewMonitor(
+            clock, max_skew_ms=max_skew_ms, interval=interval, members=self._members
+        )
+        self.lead = ClockLead(
+            settings.node_url,
+            clock,
+            members=self._members,
+            tolerance_ms=max_skew_ms / 4,
+            interval=interval,
+        )
+        self.skew = self.skew_class(
+            clock,
+            max_skew_ms,
+            self.clocks.skew_ms,
+            self.clocks.problem,
+            self.lead.agreed_ms,
+            world.store.high_water,
+            lambda: self.lead.is_settled,
+        )
+
+    def _new_coordinator(self, world: World, versions: HybridClock) -> Coordinator:
+        return self.coordinator_class(
+            self.topology_store,
+            self.replicas,
+            world.clock,
+            versions,
+            world.hints,
+            self.skew,
+            self._settings.level,
+            name=self._settings.node_url,
+            driver_class=self.driver_class,
+            own=self.replica,
+            rng=world.rng,
+        )
+
+    def _new_gossiper(self, world: World) -> Gossiper:
+        return Gossiper(
+            self.view,
+            world.gossip,
+            world.clock,
+            interval=self._settings.gossip_interval,
+            seeds=self._settings.seeds,
+            rng=world.rng,
+            clocks=self.clocks,
+            lead=self.lead,
+            time_ms=self.skew.now_ms,
+        )
+
+    def _all_problems(self) -> Problems:
         standing = Standing(self.topology_store, self.topology_manager, self.verifier, self.view)
-        self.problems = Problems()
-        self.problems.add(standing.problems)
-        self.problems.add(self._clock_problems)
-        self.problems.add(self.gossiper.problems)
-        self.problems.add(self._watch_problems)
-        self.problems.add(self.healer.problems)
-        self.problems.add(self.refused.problems)
-        self.problems.add(self.lost_hints.problems)
+        problems = Problems()
+        problems.add(standing.problems)
+        problems.add(self._clock_problems)
+        problems.add(self.gossiper.problems)
+        problems.add(self._watch_problems)
+        problems.add(self.healer.problems)
+        problems.add(self.refused.problems)
+        problems.add(self.lost_hints.problems)
+        return problems
 
     def _new_manager(self, world: World) -> TopologyManager:
         settings = self._settings

@@ -79,7 +79,7 @@ class Node:
         self._phase: Phase = "starting"
         self._stopped, self._hurried = asyncio.Event(), asyncio.Event()
         self._stack = AsyncExitStack()
-        self._supervisor = Supervisor()
+        self._supervisor, self._aside = Supervisor(), Aside()
         self._untraced = ""
         self.failure: Exception | None = None
         self.is_removed = False
@@ -131,16 +131,11 @@ class Node:
         files = self._files = await open_files(
             config, self._clock.wall_ms(), new_id(self._rng), self._fail, self._stack
         )
-        store, place = files.store, files.place
         self._clock.running.start()  # after the files were opened, which may take long
         self._stack.callback(self._clock.running.stop)
-        aside = Aside()
-        self._proxies = Proxies(config.trusted_proxies, self._hosts)
-        clients = Clients(self._proxies.is_trusted)
-        self._limits = Limits(limit_settings(config), self._clock, clients, self._encryption.is_node)
-        self._memory = Memory(max_memory_bytes(config), self._clock, clients, self._limits, config.max_calls)
-        self._figures = Figures(self._clock, store, rest.streams(), config.slow_request)
-        telemetry = await self._start_telemetry(store)
+        self._set_limits()
+        self._figures = Figures(self._clock, files.store, rest.streams(), config.slow_request)
+        telemetry = await self._start_telemetry(files.store)
         links = PeerLinks(
             lambda url: self._engine.view.address(url), self._clock, telemetry.tracing,
             self._encryption.dialling(), self._access.secret,
@@ -148,37 +143,64 @@ class Node:
         self._stack.push_async_callback(links.close)
         gossip, self._peer_states = RemoteGossip(links), PeerStates(links)
         await check_own_name(gossip, config.node_url, config.advertise_address)
-        self._engine = Engine(
-            engine_settings(self._config),
-            World(
-                store=store,
-                node_file=files.node_file,
-                hints=files.hints,
-                operations=files.operations,
-                clock=self._clock,
-                rng=self._rng,
-                gossip=gossip,
-                topology=RemoteTopology(links),
-                connect=lambda engine: ReplicaDirectory(
-                    config.node_url, engine.replica, links, self._clock, engine.is_alive, engine.silence
-                ),
-                load=self._figures.load,
-                scrub_mark=open_scrub_mark(*place),
-                refused_mark=open_refused_mark(*place),
-                lost_hints_mark=open_lost_hints_mark(*place),
-                compute=aside,
-            ),
-        )
+        self._engine = Engine(engine_settings(config), self._world(links, gossip))
         files.take_over_changes(self._engine.replica.changes)
         self._stack.push_async_callback(self._save_changes)
         self._stack.push_async_callback(self._engine.close)
-        watchman = Watchman(max_memory_bytes(self._config), own_memory_reader(), give_back)
-        self._engine.problems.add(self._memory.problems)
-        self._engine.problems.add(self._limits.problems)
-        self._engine.problems.add(watchman.problems)
+        self._watchman = Watchman(max_memory_bytes(config), own_memory_reader(), give_back)
+        for problems in (self._memory.problems, self._limits.problems, self._watchman.problems):
+            self._engine.problems.add(problems)
         self._engine.problems.add(self._encryption.problems)
-        server = Services(
-            config=config,
+        server = self._services(telemetry).server()
+        await server.start(self._encryption.listeners())
+        self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
+        self._engine.problems.add(self._own_problems)
+        take_over = TakeOver(files.inherited, self._engine.replicas, self._engine.topology_store, self._clock)
+        self._engine.problems.add(take_over.problems)
+        self._run_in_background(
+            {
+                **self._engine.background,
+                **self._watches(server, gossip),
+                **self._encryption.background(links),
+                **files.watches(),
+                "the taking over of a Go LimeDB's file": take_over.run,
+                "the node's health": lambda: self._attend(server),
+            }
+        )
+
+    def _set_limits(self) -> None:
+        """The bounds of requests and clients."""
+        config = self._config
+        self._proxies = Proxies(config.trusted_proxies, self._hosts)
+        clients = Clients(self._proxies.is_trusted)
+        self._limits = Limits(limit_settings(config), self._clock, clients, self._encryption.is_node)
+        self._memory = Memory(max_memory_bytes(config), self._clock, clients, self._limits, config.max_calls)
+
+    def _world(self, links: PeerLinks, gossip: RemoteGossip) -> World:
+        """The outside of the engine."""
+        files, node_url = self._files, self._config.node_url
+        return World(
+            store=files.store,
+            node_file=files.node_file,
+            hints=files.hints,
+            operations=files.operations,
+            clock=self._clock,
+            rng=self._rng,
+            gossip=gossip,
+            topology=RemoteTopology(links),
+            connect=lambda engine: ReplicaDirectory(
+                node_url, engine.replica, links, self._clock, engine.is_alive, engine.silence
+            ),
+            load=self._figures.load,
+            scrub_mark=open_scrub_mark(*files.place),
+            refused_mark=open_refused_mark(*files.place),
+            lost_hints_mark=open_lost_hints_mark(*files.place),
+            compute=self._aside,
+        )
+
+    def _services(self, telemetry: Telemetry) -> Services:
+        return Services(
+            config=self._config,
             engine=self._engine,
             clock=self._clock,
             access=self._access,
@@ -187,18 +209,17 @@ class Node:
             limits=self._limits,
             memory=self._memory,
             figures=self._figures,
-            watchman=watchman,
+            watchman=self._watchman,
             tracing=telemetry.tracing,
             peer_states=self._peer_states,
-            aside=aside,
+            aside=self._aside,
             phase=lambda: self._phase,
-        ).server()
-        await server.start(self._encryption.listeners())
-        self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
-        self._engine.problems.add(self._own_problems)
-        topology_store = self._engine.topology_store
-        take_over = TakeOver(files.inherited, self._engine.replicas, topology_store, self._clock)
-        self._engine.problems.add(take_over.problems)
+        )
+
+    def _watches(self, server: Server, gossip: RemoteGossip) -> dict[str, Callable[[], Awaitable[None]]]:
+        """The watches over everything but the files."""
+        config, topology_store = self._config, self._engine.topology_store
+        connections = Connections(self._encryption.ports, most=config.max_connections)
         name_watch = NameWatch(
             gossip,
             config.node_url,
@@ -207,24 +228,15 @@ class Node:
             lambda: topology_store.topology.is_fresh,
             self._fail,
         )
-        self._run_in_background(
-            {
-                **self._engine.background,
-                "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
-                "the watch for pauses": self._figures.slow.watch_pauses,
-                "the watch over connections": Connections(
-                    self._encryption.ports, most=config.max_connections
-                ).run,
-                "the look-up of proxies": self._proxies.run,
-                **self._encryption.background(links),
-                "the watch over callers": server.look_at_callers,
-                "the watch over memory": watchman.run,
-                "the watch over the node's name": name_watch.run,
-                "the taking over of a Go LimeDB's file": take_over.run,
-                **files.watches(),
-                "the node's health": lambda: self._attend(server),
-            }
-        )
+        return {
+            "the sampling of figures": lambda: self._figures.run(self._engine.view.gossip_report),
+            "the watch for pauses": self._figures.slow.watch_pauses,
+            "the watch over connections": connections.run,
+            "the look-up of proxies": self._proxies.run,
+            "the watch over callers": server.look_at_callers,
+            "the watch over memory": self._watchman.run,
+            "the watch over the node's name": name_watch.run,
+        }
 
     async def _start_telemetry(self, store: Store) -> Telemetry:
         config = self._config
