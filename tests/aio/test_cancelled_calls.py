@@ -34,14 +34,12 @@ def _is_read(awaited: ast.expr) -> bool:
 
 def test_every_read_of_a_message_is_a_whole_one() -> None:
     package = Path(limedb.__file__).parent
-    modules = {
-        path.relative_to(package).as_posix(): ast.parse(path.read_text()) for path in package.rglob("*.py")
-    }
+    modules = {path.relative_to(package).as_posix(): path.read_text() for path in package.rglob("*.py")}
     bare = {
         f"{name}:{node.lineno}"
-        for name, tree in modules.items()
-        if name not in READERS_OF_THEIR_OWN
-        for node in ast.walk(tree)
+        for name, text in modules.items()
+        if name not in READERS_OF_THEIR_OWN and ".read(" in text  # to parse all would take seconds
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Await) and _is_read(node.value)
     }
     assert bare == set()
