@@ -1,9 +1,13 @@
 """Clusters for the terminal UI: one that tests share, and one that a test may break."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 
+import limedb
+from limedb.client import Client
 from tests.support.clusters import RunningCluster, running_cluster
 from tests.support.serving import Pair, advertised_pair
 
@@ -36,3 +40,16 @@ def advertised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Two nodes, of which one is reached only at the address that it advertises."""
     with advertised_pair(tmp_path_factory.mktemp("tui-advertised")) as pair:
         yield pair
+
+
+@pytest_asyncio.fixture
+async def db(cluster: RunningCluster) -> AsyncIterator[Client]:
+    """A client that is not the screen's."""
+    async with limedb.connect(cluster.nodes[2].address) as client:
+        yield client
+
+
+@pytest.fixture
+def prefix() -> str:
+    """What the keys of a test begin with, and of no other."""
+    return f"{uuid4().hex[:8]}:"
