@@ -93,4 +93,4 @@ WORDLESS = (
     ("missing_host_header", 400, "HTTP/1.1 needs the header Host"),
     ("absolute_path_rejected", 404, UNKNOWN_PATH),
 )
-"""Answers of Envoy without a text: their cause, as %RESPONSE_CODE_DETAILS% has it, the status and our text."""
+"""Answers of Envoy without a text: their cause (%RESPONSE_CODE_DETAILS%), the status, and our text."""
