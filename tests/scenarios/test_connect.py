@@ -100,6 +100,26 @@ def test_a_call_of_another_type_is_415_with_the_types(rest: httpx.Client, conten
         assert "application/json or application/proto (the Connect protocol)" in answer.text
 
 
+def test_a_call_of_users_is_answered(rest: httpx.Client) -> None:
+    """The nodes of this cluster ask nobody for a token, and know no users."""
+    answer = call(rest, "AccessService/WhoAmI", {})
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert info_of(answer.json()["details"][0]).reason == "UNAUTHENTICATED"
+
+
+def test_a_call_takes_no_query(rest: httpx.Client) -> None:
+    answer = rest.post("/limedb.v1.KVService/Get?node=http://a:1", json={"key": "k"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_argument")
+    assert "x-limedb-node" in answer.json()["message"]
+
+
+def test_health_in_json_is_415_with_the_way_to_it(rest: httpx.Client) -> None:
+    for headers in ({}, VERSION):
+        answer = rest.post("/grpc.health.v1.Health/Check", json={}, headers=headers)
+        assert answer.status_code == 415
+        assert "GET /api/v1/health" in answer.json()["message"]
+
+
 def test_a_request_that_is_too_large_says_how_large_it_may_be(rest: httpx.Client) -> None:
     for size, status, code, words in (
         (9 << 20, 400, "invalid_argument", "in JSON: at most 8388608, or send it as protobuf"),
