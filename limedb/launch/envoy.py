@@ -265,6 +265,7 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
         "server_names": dict.fromkeys(sorted(_server_names(options)), True),
         "origins": dict.fromkeys(options.access.origins, True),
         "guard": (resources.files("limedb.launch") / "web_guard.lua").read_text(),
+        "connect": (resources.files("limedb.launch") / "connect.lua").read_text(),
         "admin": options.admin,
         "otel": options.otel,
         "access_log": options.access_log,

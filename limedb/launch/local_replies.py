@@ -84,6 +84,7 @@ DETAILS = {
     413: rest.details_of(RequestTooLargeError("")),
     415: _REFUSAL,
     431: _REFUSAL,
+    501: rest.details_of(UnsupportedError("content-encoding", "")),
 }
 """By HTTP status, where Envoy refuses a request before any node has it."""
 

@@ -87,10 +87,12 @@ def test_streams_have_no_time_limit() -> None:
     config = yaml.safe_load(envoy.render(options()))
     manager = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
     routes = manager["route_config"]["virtual_hosts"][0]["routes"]
-    (first, *_) = [
-        r["route"] for r in routes if "WatchCluster" in r["match"].get("safe_regex", {}).get("regex", "")
+    of_streams = [
+        r["route"]
+        for r in routes
+        if "route" in r and "WatchCluster" in r["match"].get("safe_regex", {}).get("regex", "")
     ]
-    assert (first["timeout"], first["idle_timeout"]) == ("0s", "0s")
+    assert [(route["timeout"], route["idle_timeout"]) for route in of_streams] == [("0s", "0s")] * 3
 
 
 def test_envoy_has_no_admin_page_unless_it_is_asked_for() -> None:
