@@ -50,6 +50,8 @@ LimeDBError
     ├── PartialFailureError          some of many keys failed; each has its own error
     ├── PeersOnlyError                nodes take such calls from each other alone
     ├── UnsupportedError             the server, or this version, can't do this
+    ├── UnknownHostError             Envoy was asked under a name that it doesn't have
+    ├── ForeignOriginError           a page of another origin, which Envoy doesn't let call
     └── StoreError                   the disk or its format
         ├── StoreFullError           no room; stored data stays, reads and deletes continue
         ├── StoreClosedError
@@ -79,6 +81,7 @@ from limedb.errors.remote import CLASSES, RemoteError
 from limedb.errors.requests import (
     AssetNotFoundError,
     ConditionFailedError,
+    ForeignOriginError,
     InvalidKeyError,
     InvalidRequestError,
     KeyNotFoundError,
@@ -141,6 +144,7 @@ __all__ = [
     "ConfigError",
     "ContendedError",
     "ExposedError",
+    "ForeignOriginError",
     "InvalidKeyError",
     "InvalidRequestError",
     "KeyNotFoundError",

@@ -52,19 +52,20 @@ class KeyNotFoundError(LimeDBError, nothing_written=True):
 
 class ConditionFailedError(LimeDBError, nothing_written=True):
     """The key hasn't what the write requires of it. Attributes: key, version (that it has; 0: it has no
-    value), exists (1: it has a value, else 0), record (core.record.Record; None: it has no value, or the
-    caller didn't ask for it, or it is too large for an error).
+    value), exists (1: it has a value, else 0), required (what it must have, in words), record
+    (core.record.Record; None: it has no value, or the caller didn't ask for it, or it is too large for an
+    error).
     """
 
     record: Any = None
 
-    def __init__(self, key: str, version: int, exists: int) -> None:
+    def __init__(self, key: str, version: int, exists: int, required: str) -> None:
         now = f"it has version {version}" if exists else "it has no value"
         super().__init__(
-            f"key {brief(key)} hasn't what the write requires: {now}; nothing was written. Read the key and"
-            " decide again"
+            f"key {brief(key)} must have {required} for this write, and {now}; nothing was written. Read the"
+            " key and decide again"
         )
-        self.key, self.version, self.exists = key, version, int(exists)
+        self.key, self.version, self.exists, self.required = key, version, int(exists), required
 
     @property
     def value(self) -> str | bytes | None:
@@ -115,6 +116,13 @@ class UnknownHostError(LimeDBError, nothing_written=True):
         super().__init__(
             "Envoy has no such name: use localhost or an IP address, or give Envoy the option --server-name"
         )
+
+
+class ForeignOriginError(LimeDBError, nothing_written=True):
+    """A page of another origin, which Envoy doesn't let call. The text names the origin."""
+
+    def __init__(self) -> None:
+        super().__init__("pages of other origins may not call: give Envoy the option --origin for this one")
 
 
 class PartialFailureError(LimeDBError):

@@ -209,12 +209,17 @@ def _rule(method: MethodDescriptor) -> HttpRule:
 
 
 def _expression(template: str) -> str:
-    """A path's template, such as /api/v1/get/{key=**}, as a regular expression."""
+    """A path's template, such as /api/v1/get/{key=**}, as a regular expression. The path of a key may end
+    before it, and any other may have a slash at its end.
+    """
+    if template.endswith("/{key=**}"):
+        return re.escape(template.removesuffix("/{key=**}")) + "(/.*)?"
     parts, at = [], 0
     for variable in _VARIABLE.finditer(template):
         parts += [re.escape(template[at : variable.start()]), _segments(variable[2] or "*")]
         at = variable.end()
-    return "".join([*parts, re.escape(template[at:])])
+    may_end = template[-1] not in "/}"
+    return "".join([*parts, re.escape(template[at:]), "/?" if may_end else ""])
 
 
 def _segments(pattern: str) -> str:

@@ -44,6 +44,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.PeersOnlyError: grpc.StatusCode.PERMISSION_DENIED,
     errors.UnsupportedError: grpc.StatusCode.UNIMPLEMENTED,
     errors.UnknownHostError: grpc.StatusCode.PERMISSION_DENIED,
+    errors.ForeignOriginError: grpc.StatusCode.PERMISSION_DENIED,
     errors.WatchGapError: grpc.StatusCode.OUT_OF_RANGE,
     errors.TooManyWatchesError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.RequestTooLargeError: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -30,7 +30,7 @@ from random import Random
 
 from limedb.aio.quorum_driver import QuorumDriver
 from limedb.aio.tasks import Tasks
-from limedb.core.condition import current
+from limedb.core.condition import Condition, current
 from limedb.core.conditional import Fate, fate_of, next_lineage, states_of
 from limedb.core.hlc import HybridClock, ballot_above, wall_ms_of
 from limedb.core.layout import Layout
@@ -105,7 +105,8 @@ class ConditionalProposer:
             return await self._run(operation, deadline)
         except EndedError as ended:
             live = current(ended.record, ended.now_ms)
-            error = ConditionFailedError(write.key, live.version if live else 0, live is not None)
+            required = (write.condition or Condition()).required
+            error = ConditionFailedError(write.key, live.version if live else 0, live is not None, required)
             error.record = live
             raise error from None
 
