@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from time import monotonic, time
 from typing import TypeVar, cast, overload
 
+from limedb.aio.key_turns import KeyTurns
 from limedb.client.arguments import (
     Consistency,
     Duration,
@@ -36,7 +37,7 @@ from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import MISSING, Entry, Outcome, Receipt, Stored
 from limedb.client.retrying_executor import PendingCall, RetryingExecutor, new_key
 from limedb.client.routing import Follow, Routing, follow_of
-from limedb.client.swaps import Edit, Swap, Turns
+from limedb.client.swaps import Edit, Swap
 from limedb.errors import (
     InvalidRequestError,
     LimeDBError,
@@ -83,7 +84,7 @@ class Client(FeedCalls):
         self._tls, self._token = tls, token_of(token)
         self._follow: Follow = follow_of(follow_ring)
         self._idempotent, self._patient = flag("idempotent", idempotent), flag("patient", patient)
-        self._turns = Turns()
+        self._turns = KeyTurns()
         super().__init__(self._make, seconds_of(timeout), level_of(consistency))
 
     def _make(self) -> RetryingExecutor:
