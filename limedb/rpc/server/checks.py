@@ -106,7 +106,7 @@ class Checks:
 
     def write(self, write: Write) -> Write:
         """Return a write if its key, value and time to live are within the limits."""
-        key, value, ttl_ms, idempotency_key, attempt, expires_at_ms, condition, keep_ttl = write
+        key, value, ttl_ms, idempotency_key, attempt, expires_at_ms, condition, keep_ttl, _ = write
         self.key(key)
         most = self._max_value_size
         if value is not None and len(value) > most // 4 and (size := value_size(value)) > most:
