@@ -33,7 +33,8 @@ def _promising(kind: type[Promises], *, keeps: bool = True) -> Fault:
     return world_with(change)
 
 
-def _coordinating(kind: type[ConditionalProposer]) -> Fault:
+def coordinating(kind: type[ConditionalProposer]) -> Fault:
+    """A coordinator whose conditional writes are of another kind."""
     coordinator = type("FaultyCoordinator", (Coordinator,), {"conditional_class": kind})
     return engine_with(coordinator_class=coordinator)
 
@@ -101,10 +102,10 @@ ACCEPTS_ANY_BALLOT = _promising(_RefuseNoBallots)
 BLIND_WRITES_PASS = _promising(_RefuseBallotsOnly)
 """A write without a condition is stored whatever was promised."""
 
-GUESSES = _coordinating(_Guesses)
+GUESSES = coordinating(_Guesses)
 """A conditional write that too few replicas have acknowledged is reported as not written."""
 
-THE_NATURAL_OWNERS_ARE_ENOUGH = _coordinating(_AsksTheNatural)
+THE_NATURAL_OWNERS_ARE_ENOUGH = coordinating(_AsksTheNatural)
 """While owners change, conditional writes ask those that reads ask, and no others."""
 
 PROMISES_DIE_WITH_THE_PROCESS = _promising(Promises, keeps=False)

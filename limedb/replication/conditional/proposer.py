@@ -72,7 +72,9 @@ class EndedError(Exception):
 
 
 class ConditionalProposer:
-    """Writes what depends on what a key has."""
+    """Writes what depends on what a key has. write_class: of its operations; another one in a subclass."""
+
+    write_class = ConditionalWrite
 
     def __init__(
         self,
@@ -96,7 +98,7 @@ class ConditionalProposer:
         """Carry out a write that depends on what its key has. ConditionFailedError, EditRefusedError,
         ValueTooLargeError; OutcomeUnknownError: it may take effect; UnavailableError: nothing was written.
         """
-        operation = ConditionalWrite(write)
+        operation = self.write_class(write)
         try:
             async with self._turn(operation, deadline):
                 return await self._run(operation, deadline)
