@@ -32,7 +32,7 @@ from limedb.client.batch_bytes import deleting, marked, storing
 from limedb.client.batches import EntryReads, Reads
 from limedb.client.conditions import UNGIVEN, Ungiven, condition_of, depending
 from limedb.client.counters import Counter
-from limedb.client.feed_calls import FeedCalls
+from limedb.client.edit_calls import EditCalls
 from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import MISSING, Entry, Outcome, Receipt, Stored
 from limedb.client.retrying_executor import PendingCall, RetryingExecutor, new_key
@@ -52,7 +52,7 @@ from limedbpb.v1 import record_pb2
 D = TypeVar("D")
 
 
-class Client(FeedCalls):
+class Client(EditCalls):
     """A cluster, from `connect`. It belongs to the event loop that entered it.
 
     Every function takes consistency ("one", "quorum", "all", "linearizable"; None: as in `connect`) and
@@ -228,7 +228,7 @@ class Client(FeedCalls):
         return Swap(self, self._turns, key, ttl, keep_ttl, consistency, limit)
 
     def counter(self, key: str) -> Counter:
-        """Return the counter that is stored under a key, as a whole number in decimal digits."""
+        """Return the counter that is stored under a key, as in `increment`."""
         check_key(key)
         return Counter(self, key)
 
