@@ -3,14 +3,16 @@
 from pathlib import Path
 
 from tests.cli.test_commands import Run, Told, run
+from tests.support.clusters import RunningCluster, limedb
 
 __all__ = ["run"]
 
 
-def test_a_counter_is_increased(run: Run, told: Told) -> None:
+def test_a_counter_is_increased(run: Run, told: Told, cluster: RunningCluster) -> None:
     assert run("incr", "edit/n").stdout == "1\n"
     assert run("incr", "edit/n", "5").stdout == "6\n"
-    assert run("incr", "edit/n", "--", "-10").stdout == "-4\n"
+    address = cluster.nodes[0].address
+    assert limedb("incr", "--target", address, "edit/n", "--", "-10").stdout == "-4\n"
     assert run("incr", "edit/from", "--initial", "100", "--ttl", "600").stdout == "101\n"
     assert told("incr", "edit/from")["value"] == "102"
     assert int(told("get", "edit/from")["expiresAtMs"]) > 0

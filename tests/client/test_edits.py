@@ -61,9 +61,9 @@ async def test_content_is_added_to_the_end_of_its_own_kind(node: str) -> None:
         assert await db.get("edit/pixels") == b"\xff\x00"
         with pytest.raises(EditRefusedError, match="has bytes where text was to be added, or text"):
             await db.append("edit/pixels", "text")
-        await db.set("edit/large", "x" * 1_000_000)
+        await db.set("edit/large", "x" * (4 << 20))
         with pytest.raises(ValueTooLargeError):
-            await db.append("edit/large", "x" * 100_000)
+            await db.append("edit/large", "x")
 
 
 async def test_a_swap_returns_the_value_before(cluster: RunningCluster) -> None:
@@ -79,11 +79,11 @@ async def test_a_swap_returns_the_value_before(cluster: RunningCluster) -> None:
         assert await db.get("edit/s") is None
         with pytest.raises(InvalidRequestError, match="keep_ttl and a ttl"):
             await db.get_and_set("edit/s", "4", 5, keep_ttl=True)
-        await db.set("edit/large", "x" * 700_000)
+        await db.set("edit/large", "x" * (3 << 20))
         with pytest.raises(EditRefusedError, match="too large to be kept beside the new one"):
-            await db.get_and_set("edit/large", "y" * 700_000)
+            await db.get_and_set("edit/large", "y" * (2 << 20))
         found = await db.get_and_delete("edit/large")
-        assert found == "x" * 700_000
+        assert found == "x" * (3 << 20)
 
 
 def test_the_synchronous_client_does_the_same(node: str) -> None:
@@ -104,5 +104,5 @@ async def test_nodes_that_know_no_edits_are_not_asked(node: str) -> None:
             db.get_and_set("edit/old", "x"),
             db.get_and_delete("edit/old"),
         ):
-            with pytest.raises(UnsupportedError, match="nothing was written. Upgrade all nodes first"):
+            with pytest.raises(UnsupportedError, match="Upgrade all nodes first"):
                 await call

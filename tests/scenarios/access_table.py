@@ -29,7 +29,8 @@ Make = Callable[[str], Message]
 
 class Case(NamedTuple):
     """What an RPC asks for: public, known, node, all (roles), or a role. make: a request about a key; None:
-    about none. "read and write" are two roles, of which no user of the tests has just both. is_whole: the role must hold for all keys. is_at_envoy: Envoy passes it on.
+    about none. "read and write": both roles, which no user of the tests has. is_whole: the role must hold
+    for all keys. is_at_envoy: Envoy passes it on.
     """
 
     needs: str

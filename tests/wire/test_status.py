@@ -47,6 +47,7 @@ def classes(root: type[errors.LimeDBError]) -> list[type[errors.LimeDBError]]:
         (errors.ClockSkewError("x", 2, 1), grpc.StatusCode.UNAVAILABLE),
         (errors.TopologyChangeError("x"), grpc.StatusCode.FAILED_PRECONDITION),
         (errors.ConditionFailedError("k", 7, 1), grpc.StatusCode.FAILED_PRECONDITION),
+        (errors.EditRefusedError("k", "overflow"), grpc.StatusCode.FAILED_PRECONDITION),
         (errors.PeersOnlyError("http://a:1", "x"), grpc.StatusCode.PERMISSION_DENIED),
         (errors.ContendedError("k", 8), grpc.StatusCode.UNAVAILABLE),
         (errors.RequestTimeoutError(1.0, "node"), grpc.StatusCode.DEADLINE_EXCEEDED),
