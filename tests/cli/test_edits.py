@@ -1,4 +1,4 @@
-"""Changes of a key by what it has, from the shell."""
+"""Changes of a key by what it has, from the shell. Tests limedb/cli/edits.py."""
 
 from pathlib import Path
 
