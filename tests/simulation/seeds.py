@@ -36,6 +36,8 @@ KEPT: dict[str, dict[int, str]] = {
     "retries": {},
     "conditional": {},
     "moving_conditional": {},
+    "late_record": {},
+    "moved_promise": {},
     "edits": {},
     "counters": {},
     "moving_counters": {},
