@@ -1,7 +1,5 @@
-"""Faults of conditional writes.
-
-The first four are found by a search (`test_conditional.py`). The others need rarer meetings of events than
-the scenarios bring about: they wait for one that does.
+"""Faults of conditional writes, each found by a search: `test_conditional.py`, and for promises that are lost
+`test_promises.py`, since random events meet too rarely for these.
 """
 
 from collections.abc import Iterable, Sequence

@@ -13,16 +13,17 @@ from limedb.core.condition import Condition
 from limedb.core.layout import Layout
 from limedb.core.quorum import Level
 from limedb.core.ring import token_of
+from limedb.core.topology import Phase
 from limedb.errors import ConditionFailedError
 from limedb.replication.requests import Write
 from tests.scenarios.history import History, Outcome, outcome_of
-from tests.simulation.changes import Director
+from tests.simulation.changes import CHANGE_SECONDS
 from tests.simulation.clusters import FORMED_SECONDS, Form, serves, start_cluster, topology_of
 from tests.simulation.directed import patiently
 from tests.simulation.nemesis import NOTICED_SECONDS
 from tests.simulation.network import Weather
 from tests.simulation.node import SimNode
-from tests.simulation.program import EngineProgram, stored
+from tests.simulation.program import stored
 from tests.simulation.sim import Sim
 from tests.simulation.workloads import check_linearizable, now, read, wait_until, write
 from tests.support.linearizable import Kind, Op
@@ -36,8 +37,8 @@ LOOK_SECONDS = 0.0002
 
 async def late_record(sim: Sim, **settings: Any) -> History:
     """A coordinator stands still between the promises to its write and the write itself. Another write is
-    stored meanwhile, by a replica that has promised both and then restarts. It must refuse the late record: both
-    were judged on the same value.
+    stored meanwhile, by a replica that has promised both and then restarts. It must refuse the late record:
+    both were judged on the same value.
     """
     await start_cluster(sim, Form(3), repair_interval=1e6, **settings)
     sim.network.weather = Weather()
@@ -59,9 +60,9 @@ async def late_record(sim: Sim, **settings: Any) -> History:
 
 
 async def moved_promise(sim: Sim, **settings: Any) -> History:
-    """A conditional write is on one replica only, which is down; one of those that promised it leaves, and the
-    new owner takes its place. Another replica has a write that nobody acknowledged, of before the promise. Who
-    reads that one must not read the conditional write later, which was judged without it.
+    """A conditional write is on one replica only; another that promised it leaves, and a new owner, which the
+    first can't reach, takes its place. A third one has a write of before the promise that nobody
+    acknowledged. Once that is read, the conditional write must not be, for it was judged without it.
     """
     options, form = {"repair_interval": 1e6, "dead_node_timeout": 1e6, **settings}, Form(4)
     await start_cluster(sim, form, **options)
@@ -77,15 +78,40 @@ async def moved_promise(sim: Sim, **settings: Any) -> History:
     await holder.crash()
     await asyncio.wait([writing])
     sim.network.cut.clear()
-    await asyncio.sleep(NOTICED_SECONDS)
-    await Director(sim, partial(EngineProgram, replication_factor=form.factor, **options), form).leave(leaver)
-    await history.read("reader", KEY, partial(read, other, KEY, Level.LINEARIZABLE))
+    (new,) = (node for node in sim.nodes.values() if node not in (holder, other, leaver))
+    sim.network.cut = {*_both_ways(holder.url, new.url)}
     holder.start()
     await wait_until("it to serve again", lambda: serves(holder), FORMED_SECONDS)
+    await asyncio.sleep(NOTICED_SECONDS)
+    leaving = asyncio.create_task(_leave(other, leaver))
+    await wait_until("the new owner to have it", lambda: KEY in stored(new), CHANGE_SECONDS)
+    await asyncio.sleep(NOTICED_SECONDS)
+    sim.network.cut.clear()
+    await leaving
+    sim.network.cut = {pair for node in (other, new) for pair in _both_ways(holder.url, node.url)}
+    await asyncio.sleep(NOTICED_SECONDS)
+    await history.read("reader", KEY, partial(read, new, KEY, Level.LINEARIZABLE))
+    sim.network.cut.clear()
+    await asyncio.sleep(NOTICED_SECONDS)
     for _ in range(3):
         await history.read("reader", KEY, partial(read, holder, KEY, Level.LINEARIZABLE))
     check_linearizable(history)
     return history
+
+
+async def _leave(asked: SimNode, leaver: SimNode) -> None:
+    """Have a node leave, though another one is down."""
+
+    def is_out() -> bool:
+        topology = topology_of(asked)
+        return topology is not None and topology.phase is Phase.STEADY and topology.at(leaver.url) is None
+
+    async def ask(program: Any) -> None:
+        await program.engine.topology_manager.decommission(leaver.url, False)
+
+    await patiently(lambda: asked.ask(ask, 10.0))
+    await wait_until("it to be out", is_out, CHANGE_SECONDS)
+    await leaver.crash()
 
 
 def _owners(sim: Sim) -> list[SimNode]:

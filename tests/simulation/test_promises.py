@@ -11,12 +11,12 @@ from tests.simulation.seeds import seeds_of
 from tests.simulation.sim import run_sim
 
 
-@pytest.mark.parametrize("seed", seeds_of("late_record", share=4))
+@pytest.mark.parametrize("seed", seeds_of("late_record", share=8))
 def test_a_late_record_is_refused_by_a_replica_that_has_restarted(seed: int) -> None:
     run_sim(seed, late_record)
 
 
-@pytest.mark.parametrize("seed", seeds_of("moved_promise", share=4))
+@pytest.mark.parametrize("seed", seeds_of("moved_promise", share=8))
 def test_a_conditional_write_does_not_come_back_after_its_promise_has_moved(seed: int) -> None:
     run_sim(seed, moved_promise)
 
