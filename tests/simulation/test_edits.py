@@ -55,13 +55,13 @@ async def moving_counters(sim: Sim, *, count: int = 3, **settings: Any) -> Edits
     return book
 
 
-@pytest.mark.parametrize("seed", seeds_of("edits", share=2))
+@pytest.mark.parametrize("seed", seeds_of("edits", share=4))
 def test_edits_are_linearizable_whatever_fails(seed: int) -> None:
     book, _ = run_sim(seed, edits)
     assert book.outcomes[Outcome.DONE]
 
 
-@pytest.mark.parametrize("seed", seeds_of("counters", share=4))
+@pytest.mark.parametrize("seed", seeds_of("counters", share=7))
 def test_each_increment_with_an_idempotency_key_counts_once_whatever_fails(seed: int) -> None:
     book, _ = run_sim(seed, counters)
     assert book.outcomes[Outcome.DONE]

@@ -18,6 +18,9 @@ from limedb.replication.requests import Write
 FRESH_MS = MARGIN_MS // 2
 """How long after a write began, by its idempotency key, its first attempt counts as the only one."""
 
+RETRY_SECONDS = 0.1
+"""After which a first attempt that came late may be made anew."""
+
 
 class Content(NamedTuple):
     """What is to be stored. value: None deletes. expires_at: milliseconds since 1970; 0: never. answer: what
@@ -174,11 +177,13 @@ class ConditionalWrite(Operation):
         """As Operation.unknown. Of a first attempt that came late, its client knows if there is another."""
         if not self._late_ms or self.attempts.sent:
             return super().unknown()
-        return UnavailableError(
+        error = UnavailableError(
             f"the write of key {brief(self.key)} came {self._late_ms} ms after the time in its idempotency"
             " key, and others may have written the key since; nothing was written. Try again with a new"
             " idempotency key, and set the client's clock right (NTP)"
         )
+        error.retry_seconds = RETRY_SECONDS
+        return error
 
     @property
     def may_be_stored(self) -> bool:

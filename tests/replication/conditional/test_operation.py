@@ -152,6 +152,7 @@ async def test_a_first_attempt_that_comes_late_may_not_be_the_only_one() -> None
     with pytest.raises(UnavailableError, match="after the time in its idempotency key") as caught:
         await change(one, write)
     assert type(caught.value) is UnavailableError
+    assert caught.value.retry_seconds > 0
     assert (await change(one, ONE._replace(idempotency_key=new_key()))).answer == "101"
     await asyncio.sleep(5)
     assert (await change(one, ONE._replace(idempotency_key=new_key()))).answer == "102"
