@@ -21,6 +21,7 @@ LimeDBError
     ├── PermissionDeniedError        the caller may not do this
     ├── KeyNotFoundError
     ├── ConditionFailedError         the key hasn't what a write requires of it
+    ├── EditRefusedError             the value of the key can't be changed as asked
     ├── LockTakenError               somebody else has the lock
     ├── LockLostError                the lock is no longer held
     ├── UnknownPathError             Envoy publishes nothing there
@@ -81,6 +82,7 @@ from limedb.errors.remote import CLASSES, RemoteError
 from limedb.errors.requests import (
     AssetNotFoundError,
     ConditionFailedError,
+    EditRefusedError,
     ForeignOriginError,
     InvalidKeyError,
     InvalidRequestError,
@@ -143,6 +145,7 @@ __all__ = [
     "ConditionFailedError",
     "ConfigError",
     "ContendedError",
+    "EditRefusedError",
     "ExposedError",
     "ForeignOriginError",
     "InvalidKeyError",

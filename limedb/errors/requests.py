@@ -73,6 +73,27 @@ class ConditionFailedError(LimeDBError, nothing_written=True):
         return self.record.value if self.record is not None else None
 
 
+_REFUSED_EDITS = {
+    "no_counter": "has no counter: that is a whole number from -2^63 to 2^63-1 as text, in decimal digits",
+    "overflow": "has a counter that would leave the range from -2^63 to 2^63-1",
+    "other_kind": "has bytes where text was to be added, or text where bytes were",
+    "too_large": "has a value that is too large to be kept beside the new one, as an idempotency key asks"
+    " for: leave that out, or set the new value if the version is still that of a get",
+}
+
+
+class EditRefusedError(LimeDBError, nothing_written=True):
+    """The value that the key has can't be changed as asked. Attributes: key, why (no_counter: it isn't a
+    whole number; overflow: the sum would be out of range; other_kind: text was to be added to bytes, or
+    bytes to text; too_large: it can't be kept beside the new value, as an idempotency key asks for).
+    """
+
+    def __init__(self, key: str, why: str) -> None:
+        text = _REFUSED_EDITS.get(why, "has a value that can't be changed so")
+        super().__init__(f"key {brief(key)} {text}; nothing was written")
+        self.key, self.why = key, why
+
+
 class UnknownPathError(LimeDBError, nothing_written=True):
     """Envoy publishes nothing under this path. The text says where the paths are listed."""
 

@@ -19,7 +19,7 @@ local function may_be_in_query(field, word)
   if kind == "bool" then return query_bools[word:lower()] end
   if kind == "true" then return word == "true" end
   if kind == "enum" then return is_value_of(field.enum, word) end
-  return kind == "whole" and word:find("^%d+$") and is_whole(word, field.most)
+  return kind == "whole" and word:find("^%-?%d+$") and may_be_whole(field, word)
 end
 
 -- Returns a condition as a parameter of the query, as the transcoder reads it.

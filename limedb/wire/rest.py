@@ -33,7 +33,10 @@ MOST = {
     FieldDescriptor.TYPE_UINT32: (1 << 32) - 1,
     FieldDescriptor.TYPE_UINT64: (1 << 64) - 1,
     FieldDescriptor.TYPE_FIXED64: (1 << 64) - 1,
+    FieldDescriptor.TYPE_SINT64: (1 << 63) - 1,
 }
+LEAST = {FieldDescriptor.TYPE_SINT64: -(1 << 63)}
+"""The least number of types with a sign."""
 KINDS = dict.fromkeys(MOST, "whole") | {
     FieldDescriptor.TYPE_STRING: "text",
     FieldDescriptor.TYPE_BYTES: "bytes",
@@ -118,8 +121,9 @@ def fields() -> dict[str, dict[str, dict[str, str | bool]]]:
 
     Each name maps to facts: name, the usual spelling; kind, one of text, bytes, bool, whole, number, enum and
     message; message or enum, the full name of its type; is_list; oneof, the name of the choice that it
-    belongs to; most, the largest whole number that it may be. Facts that don't apply are left out. A write
-    has further fields for its condition, as in `_short_names`, of the further kind true.
+    belongs to; most and least, the bounds of a whole number (least: where it isn't 0). Facts that don't
+    apply are left out. A write has further fields for its condition, as in `_short_names`, of the further
+    kind true.
     """
     found: dict[str, dict[str, dict[str, str | bool]]] = {}
     for method in _methods():
@@ -277,4 +281,6 @@ def _facts(field: FieldDescriptor) -> dict[str, str | bool]:
         facts["oneof"] = oneof.name
     if field.type in MOST:
         facts["most"] = str(MOST[field.type])
+    if field.type in LEAST:
+        facts["least"] = str(LEAST[field.type])
     return facts

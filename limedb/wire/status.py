@@ -35,6 +35,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.PermissionDeniedError: grpc.StatusCode.PERMISSION_DENIED,
     errors.KeyNotFoundError: grpc.StatusCode.NOT_FOUND,
     errors.ConditionFailedError: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.EditRefusedError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.AssetNotFoundError: grpc.StatusCode.NOT_FOUND,
     errors.UnknownPathError: grpc.StatusCode.NOT_FOUND,
     errors.UnknownNodeError: grpc.StatusCode.NOT_FOUND,
