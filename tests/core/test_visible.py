@@ -27,6 +27,7 @@ def test_lines_and_tabs_of_a_text_stay() -> None:
     assert visible_lines("a\tb\n\x1bc\r\n") == "a\tb\n␛c␍\n"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "text", ["", "a b", "it's", "a\nb", "\x1b[2J'\\", "\u202eé", "$(x) `y`", "\U000e0041"]
 )
