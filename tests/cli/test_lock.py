@@ -1,4 +1,7 @@
-"""`limedb lock` on real nodes: its command runs with the lock, and not without it. Tests limedb/cli/lock.py."""
+"""`limedb lock` on real nodes: its command runs with the lock, and not without it.
+
+Tests limedb/cli/lock.py.
+"""
 
 import re
 import signal
