@@ -12,6 +12,7 @@ from limedb.core.idempotency import (
     State,
     WriteId,
     is_accepted,
+    is_in_every_quorum,
     pick_value,
     quorums_intersect,
     settled_since,
@@ -158,3 +159,22 @@ def test_only_the_last_step_of_a_change_parts_from_what_was_before_it() -> None:
     assert [settled_since(steps[:n]) for n in (1, 2, 3, 4)] == [0, 0, 0, 300]
     assert settled_since([steps[0], steps[3]]) == 400
     assert settled_since([steps[0], steps[0]._replace(epoch=8, learned_ms=200)]) == 0
+
+
+def test_what_was_not_shared_with_an_only_owner_stays_unknown_when_others_join_it() -> None:
+    """By their names alone, the quorums of before and of now would share the node that came back."""
+    both, one = Owners(("b", "c"), (), 2), Owners(("a",), (), 1)
+    joint = Owners(("a",), ("b",), 1, False, ("a", "b"), 2)
+    steps = [OwnershipEpoch(1, False, 100, both), OwnershipEpoch(4, False, 400, one)]
+    steps += [OwnershipEpoch(5, True, 500, joint), OwnershipEpoch(7, False, 700, Owners(("a", "b"), (), 2))]
+    assert [settled_since(steps[:n]) for n in (1, 2, 3, 4)] == [0, 400, 400, 400]
+
+
+def test_a_node_is_in_every_quorum_where_a_side_needs_all_of_its_members() -> None:
+    every = [ABC, STREAMING, HANDOVER, Owners(("a",), (), 1), Owners(("a", "b"), (), 2)]
+    every += [Owners(("a",), ("b", "c"), 1, False, ("a", "b", "c"), 3)]
+    every += [Owners(("a", "b", "c"), (), 3, False, ("a",), 1, True)]
+    for owners in every:
+        quorums = list(least_quorums(owners))
+        for url in "abcd":
+            assert is_in_every_quorum(url, owners) == all(url in quorum for quorum in quorums), (owners, url)
