@@ -54,7 +54,9 @@ def questions(topology: Topology, leaving: Iterable[str], known_to: frozenset[st
 
 
 def parts(topology: Topology) -> bool:
-    """Whether a change parts quorums: one of the new owners of a key may share no replica with one of the old."""
+    """Whether a change parts quorums: some quorum of the new owners of a key shares no replica with one of
+    the old.
+    """
     before = Layout(replace(topology, phase=Phase.STREAMING))
     return any(
         not quorums_intersect(
