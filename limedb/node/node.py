@@ -59,7 +59,7 @@ from limedb.rpc.server.replica import ReplicaServicer
 from limedb.rpc.server.report_sources import ClusterSources, Phase
 from limedb.rpc.server.server import Server, all_of
 from limedb.rpc.server.topology import TopologyServicer
-from limedb.storage.data_names import check_names, has_data
+from limedb.storage.data_names import check_names, gone_data, has_data
 from limedb.storage.data_watch import LOOK_SECONDS as WATCH_SECONDS
 from limedb.storage.data_watch import DataWatch, data_of
 from limedb.storage.go_data import find_go_file
@@ -153,7 +153,9 @@ class Node:
         self._stack.push_async_callback(self._access.close)
         place = config.store, config.data_dir, config.node_url
         check_names(*place)
-        has_run = has_data(*place)
+        has_run, self._gone_data = has_data(*place), gone_data(*place)
+        if self._gone_data:
+            log.warning("%s", self._gone_data)
         inherited = find_go_file(*place, self._clock.wall_ms(), config.max_value_size)
         node_file = open_node_file(*place)
         await prepare_node_file(*place, node_file, new_id(self._rng))
@@ -424,7 +426,7 @@ class Node:
         for folder in self._damaged_before:
             yield Problem(f"damaged data of this node is in {folder}: remove it when it is no longer needed")
         stored, hints = self._figures.stored.trouble, self._engine.hints.trouble
-        troubles = (stored, hints, self._untraced)
+        troubles = (stored, hints, self._untraced, self._gone_data)
         for trouble in filter(None, troubles):
             yield Problem(trouble)
         for name, error in self._supervisor.failing.items():

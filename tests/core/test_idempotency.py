@@ -1,5 +1,7 @@
 """Replicas agree on one version for an operation, whichever proposer asks, in whatever order."""
 
+from collections.abc import Mapping
+from itertools import product
 from random import Random
 
 import pytest
@@ -20,6 +22,7 @@ from limedb.core.idempotency import (
 )
 from limedb.core.layout import Owners
 from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.quorum import majority
 from limedb.errors import UnavailableError
 from tests.core.test_layout import least_quorums
 
@@ -71,6 +74,61 @@ def test_what_old_owners_may_have_agreed_on_alone_binds_while_they_change() -> N
             pick_value({"a": one, "b": other}, sides)
         assert pick_value({"a": other, "b": other}, sides) == agreed(2)
     assert pick_value({"a": one, "b": one, "d": other}, [("abc", 3), ("abd", 3)]) == agreed(1)
+
+
+SIDES = [
+    [("abc", 3)],
+    [("ab", 2)],
+    [("ab", 3)],
+    [("abc", 5)],
+    [("a", 1), ("ab", 2)],
+    [("a", 1), ("abc", 3)],
+    [("abc", 3), ("abd", 3)],
+    [("abd", 3), ("abc", 3)],
+    [("ab", 3), ("abd", 3)],
+    [("abd", 3), ("ab", 3)],
+    [("ab", 3), ("ab", 2)],
+    [("ab", 2), ("a", 1)],
+    [("abcd", 4), ("abc", 3)],
+]
+"""The owners, and how many these are with those that are lost; while they change, both sides."""
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_a_picked_value_is_the_only_one_that_may_have_been_agreed_on(sides: list[tuple[str, int]]) -> None:
+    """Whatever a first attempt left that was sent twice, and whoever answers: all cases."""
+    names = sorted({name for members, _ in sides for name in members})
+    states = [Acceptor(), accepted(0, "a", 1), accepted(0, "b", 2)]
+    values = {agreed(1), agreed(2)}
+    for answers in product([None, *states], repeat=len(names)):
+        promised = {name: state for name, state in zip(names, answers, strict=True) if state is not None}
+        if any(sum(name in promised for name in members) < majority(count) for members, count in sides):
+            continue  # too few for a ballot
+        possible = {value for value in values if may_be_agreed(value, promised, sides)}
+        seen = {state.value for state in promised.values() if state.value}
+        try:
+            picked = pick_value(promised, sides)
+        except UnavailableError:
+            assert len(possible & seen) > 1, promised
+            continue
+        assert possible <= {picked}, (promised, picked)
+
+
+def may_be_agreed(value: AgreedVersion, promised: Mapping[str, State], sides: list[tuple[str, int]]) -> bool:
+    """Whether a majority of some side may have accepted a value: those that don't answer may have."""
+    for members, count in sides:
+        others = [name for name in members if name in promised and promised[name].value != value]
+        if count - len(others) >= majority(count):
+            return True
+    return False
+
+
+def test_of_later_attempts_the_newest_that_anybody_accepted_binds() -> None:
+    """All states of three replicas that the rounds 1 to 3 can leave, in any order."""
+    states = [Acceptor(), accepted(0, "a", 1), accepted(1, "b", 2), accepted(2, "c", 3)]
+    for answers in product(states, repeat=3):
+        newest = max(answers, key=lambda state: state.accepted)
+        assert pick([*answers]) == newest.value
 
 
 class Replicas:
