@@ -55,7 +55,7 @@ def has_data(kind: str, data_dir: Path, node_url: str) -> bool:
 
 
 def gone_data(kind: str, data_dir: Path, node_url: str) -> str:
-    """What an earlier run of a node shows of data that is gone, in words; empty: nothing does. kind: as STORE.
+    """What is left of data of a node that is gone, in words; empty: nothing. kind: as STORE.
 
     To be called before anything of the node is opened.
     """
@@ -65,9 +65,9 @@ def gone_data(kind: str, data_dir: Path, node_url: str) -> str:
     if not left:
         return ""
     return (
-        f"this node started without data, although it had some before: {', '.join(left)} in {data_dir} are left of"
-        " it. It gets its data anew if the others have it; a cluster that was founded since is new and empty:"
-        " docs/damage.md says what you can do"
+        f"this node started without data, although it had some before: {', '.join(left)} in {data_dir} are"
+        " left of it. It gets its data anew if the others have it; a cluster that was founded since is new and"
+        " empty: docs/damage.md says what you can do"
     )
 
 

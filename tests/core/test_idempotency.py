@@ -124,8 +124,8 @@ def may_be_agreed(value: AgreedVersion, promised: Mapping[str, State], sides: li
 
 
 def test_of_later_attempts_the_newest_that_anybody_accepted_binds() -> None:
-    """All states of three replicas that the rounds 1 to 3 can leave, in any order."""
-    states = [Acceptor(), accepted(0, "a", 1), accepted(1, "b", 2), accepted(2, "c", 3)]
+    """All states of three replicas that rounds can leave, in any order; a later one may be doubled, too."""
+    states = [Acceptor(), accepted(0, "a", 1), accepted(1, "b", 2), accepted(2, "c", 3), accepted(2, "d", 4)]
     for answers in product(states, repeat=3):
         newest = max(answers, key=lambda state: state.accepted)
         assert pick([*answers]) == newest.value

@@ -1,7 +1,7 @@
 """Makes the owners of ranges equal for a node that owns none of them.
 
-It owns that comparison, in which the node only carries messages: it asks one owner after the other, and brings
-each what it lacks of the others. It must never write to its own store, nor remove anything.
+It owns that comparison, in which the node only carries messages: it asks one owner after the other, and
+brings each what it lacks of the others. It must never write to its own store, nor remove anything.
 
 Repair leaves ranges to their owners. A node that lost its hints for others is the one that knows of it, and
 hints are of any key (`lost_hints.py`): it can't wait until the owners compare their ranges by themselves.
