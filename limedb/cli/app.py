@@ -28,6 +28,7 @@ _COMMANDS = {
     "set": ("limedb.cli.kv:set_", "Store a value under a key."),
     "cas": ("limedb.cli.kv:cas", "Replace the value of a key, if it is the one given."),
     "del": ("limedb.cli.kv:del_", "Delete a key."),
+    "lock": ("limedb.cli.lock:lock", "Run a command while holding a lock."),
     "keys": ("limedb.cli.browse:keys", "List keys, of the cluster or of one node."),
     "scan": ("limedb.cli.browse:scan", "List keys with their values."),
     "watch": ("limedb.cli.watch:watch", "Show changes of keys as they happen."),

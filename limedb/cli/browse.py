@@ -1,7 +1,5 @@
 """`limedb keys|scan`: keys in their order, page by page."""
 
-import json
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -21,6 +19,7 @@ from limedb.cli.output import (
     value_fields,
 )
 from limedb.core.quorum import Level
+from limedb.core.visible import json_text, shell_word
 from limedb.operator.scans import ScanEntry, ScanPage, ScanRange, scan_client
 from limedb.tls.target import Target
 
@@ -113,7 +112,7 @@ def _list(
         )
         cursor = _show(pages, shape, keys_only)
     if cursor is not None:
-        click.echo(f"There may be more: --after {shlex.quote(cursor)}", err=True)
+        click.echo(f"There may be more: --after {shell_word(cursor)}", err=True)
 
 
 def _show(pages: Iterator[ScanPage], shape: str, keys_only: bool) -> str | None:
@@ -134,7 +133,7 @@ def _show_entry(entry: ScanEntry, shape: str, keys_only: bool) -> None:
         fields = {"size": entry.size, "version": str(entry.version)}
         expiry = {"expiresAtMs": str(entry.expires_at_ms)} if entry.expires_at_ms else {}
         line = {"key": entry.key, **value_fields(entry.value), **fields, **expiry}
-        put(json.dumps(line, ensure_ascii=False))
+        put(json_text(line))
     else:
         put(entry.key if keys_only or entry.value is None else entry.value)
 

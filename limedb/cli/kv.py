@@ -19,6 +19,7 @@ from limedb.cli.output import (
     echo_json,
     output_option,
     paint,
+    put_value,
     show_rows,
     shown_value,
     table,
@@ -71,10 +72,8 @@ def get(key: str, version: bool, shape: str, level: Level | None, target: Target
         click.echo(found.version)
     elif shape == TABLE:
         show_rows(shape, ("KEY", "NODE", "VALUE"), [(key, found.node_url, shown_value(found.value))])
-    elif isinstance(found.value, bytes):
-        sys.stdout.buffer.write(found.value)
     else:
-        click.echo(found.value)
+        put_value(found.value)
 
 
 @command(

@@ -4,13 +4,14 @@ It owns what is safe on a terminal: except for -o raw, it never prints foreign t
 """
 
 import base64
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO, TypeVar
 
 import click
+
+from limedb.core.visible import json_text, visible, visible_lines
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,22 +65,35 @@ def echo(text: str) -> None:
 
 def echo_json(value: object, indent: int | None = 2) -> None:
     """Print JSON."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=indent))
+    click.echo(json_text(value, indent))
 
 
 def put(line: str | bytes) -> None:
-    """Print one of many lines as it is. The caller flushes stdout."""
-    if isinstance(line, str):
+    """Print one of many lines: as it is to a file or a pipe, visible in one line on a screen. The caller
+    flushes stdout.
+    """
+    if sys.stdout.isatty():
+        sys.stdout.write((visible(line) if isinstance(line, str) else shown_value(line)) + "\n")
+    elif isinstance(line, str):
         sys.stdout.write(line + "\n")
     else:
         sys.stdout.flush()
         sys.stdout.buffer.write(line + b"\n")
 
 
+def put_value(value: str | bytes) -> None:
+    """Print a value, bytes without a line's end: as it is to a file or a pipe, visible on a screen."""
+    if sys.stdout.isatty():
+        click.echo(visible_lines(value) if isinstance(value, str) else shown_value(value))
+    elif isinstance(value, bytes):
+        sys.stdout.buffer.write(value)
+    else:
+        click.echo(value)
+
+
 def printable(text: str, limit: int = 0) -> str:
-    """Return foreign text in one line, with control characters escaped, cut to `limit` characters."""
-    cut = text if not limit or len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(character if character.isprintable() else _escaped(character) for character in cut)
+    """Return foreign text in one line, as it may be seen, cut to `limit` characters."""
+    return visible(text if not limit or len(text) <= limit else text[: limit - 1] + "…")
 
 
 def value_fields(value: str | bytes | None) -> dict[str, str]:
@@ -119,8 +133,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], with_header:
 def show_rows(shape: str, columns: Sequence[str], rows: Sequence[Sequence[object]], head: str = "") -> None:
     """Print rows as a table below a line, or raw, with tabs between cells, for scripts."""
     if shape == RAW:
+        keep = visible if sys.stdout.isatty() else str
         for row in rows:
-            put("\t".join(str(round(cell, 3) if isinstance(cell, float) else cell) for cell in row))
+            cells = (str(round(cell, 3) if isinstance(cell, float) else cell) for cell in row)
+            sys.stdout.write("\t".join(map(keep, cells)) + "\n")
     else:
         echo((f"{head}\n" if head else "") + table(columns, rows))
 
@@ -136,7 +152,3 @@ def size(count: float) -> str:
 
 def _cell(value: object) -> str:
     return f"{value:,.1f}" if isinstance(value, float) else printable(str(value))
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")

@@ -12,10 +12,12 @@ from limedb.client.arguments import Consistency, Duration, Value, tls_of
 from limedb.client.client import Client
 from limedb.client.counters import Counter, SyncCounter
 from limedb.client.feeds import Feed, Watch
+from limedb.client.locks import Leader, Lock
 from limedb.client.outcomes import Entry, Receipt
 from limedb.client.routing import Follow
 from limedb.client.sync import SyncClient
 from limedb.client.sync_feeds import SyncFeed, SyncWatch
+from limedb.client.sync_locks import SyncLeader, SyncLock
 from limedb.client.watches import Change
 from limedb.tls.bearer import Token
 from limedb.tls.target import PathText
@@ -26,10 +28,14 @@ __all__ = [
     "Counter",
     "Entry",
     "Feed",
+    "Leader",
+    "Lock",
     "Receipt",
     "SyncClient",
     "SyncCounter",
     "SyncFeed",
+    "SyncLeader",
+    "SyncLock",
     "SyncWatch",
     "Token",
     "Value",

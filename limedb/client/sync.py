@@ -15,10 +15,12 @@ from limedb.client.arguments import Consistency, Duration, Moment, Value, check_
 from limedb.client.client import Client
 from limedb.client.conditions import UNGIVEN, Ungiven
 from limedb.client.counters import SyncCounter
+from limedb.client.holding import DEFAULT_LOCK_SECONDS
 from limedb.client.life import FORKS, SYNC_USE, Life
 from limedb.client.outcomes import Entry, Receipt
 from limedb.client.swaps import Edit
 from limedb.client.sync_feeds import SyncFeed, SyncWatch
+from limedb.client.sync_locks import SyncLeader, SyncLock
 from limedb.client.watches import Change
 
 D = TypeVar("D")
@@ -206,6 +208,26 @@ class SyncClient:
         """See Client.counter."""
         check_key(key)
         return SyncCounter(self, key)
+
+    def lock(
+        self,
+        name: str,
+        ttl: Duration = DEFAULT_LOCK_SECONDS,
+        *,
+        wait: Duration | None = None,
+        holder: str | None = None,
+        on_lost: Callable[[], object] | None = None,
+    ) -> SyncLock:
+        """See Client.lock."""
+        lock = self._client.lock(name, ttl, wait=wait, holder=holder, on_lost=on_lost)
+        return SyncLock(lock, self._run)
+
+    def leader(
+        self, name: str, ttl: Duration = DEFAULT_LOCK_SECONDS, *, candidate: str | None = None
+    ) -> SyncLeader:
+        """See Client.leader."""
+        self._client.leader(name, ttl, candidate=candidate)  # checks them now
+        return SyncLeader(lambda: self.lock(name, ttl, holder=candidate), lambda: self.get(name))
 
     def get_many(
         self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None

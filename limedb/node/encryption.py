@@ -17,8 +17,8 @@ from limedb.errors import ConfigError, PeersOnlyError
 from limedb.rpc.caller import claimed_by
 from limedb.rpc.peer.dialling import Dialling, InTheClear, MutualTls
 from limedb.rpc.peer.links import PeerLinks
+from limedb.rpc.server.behaviour import Check, Context
 from limedb.rpc.server.certified import Certified
-from limedb.rpc.server.method import Check, Context
 from limedb.rpc.server.server import Listener, check_nothing, listen_addresses
 from limedb.tls.keyring import LOOK_SECONDS, Keyring
 from limedb.tls.paths import paths_of

@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
-from functools import partial
 from random import Random
 from urllib.parse import urlsplit
 
@@ -19,61 +18,39 @@ from limedb.aio.supervisor import Supervisor
 from limedb.cluster.topology.store import new_id
 from limedb.config import Config
 from limedb.core.problems import Problem
-from limedb.core.report import RotFigures
 from limedb.engine import Engine, World
 from limedb.errors import LimeDBError
 from limedb.node.access import Access
 from limedb.node.clock import SystemClock
 from limedb.node.encryption import Encryption
 from limedb.node.exposure import NodeExposure
-from limedb.node.settings import engine_settings, limit_settings, max_answer_bytes, max_memory_bytes
+from limedb.node.files import open_files
+from limedb.node.services import Services
+from limedb.node.settings import engine_settings, limit_settings, max_memory_bytes
 from limedb.node.telemetry_source import telemetry_source
 from limedb.observability.figures import Figures
 from limedb.observability.logs import configure_logging
 from limedb.observability.machine import give_back, own_memory_reader
 from limedb.observability.telemetry import Telemetry, start_telemetry
 from limedb.observability.watchman import Watchman
-from limedb.ports import NodeFile, Store, StoreStats
+from limedb.ports import Store
 from limedb.replication.taking_over import TakeOver
-from limedb.rpc.addressee import check_addressee
 from limedb.rpc.peer.links import PeerLinks
 from limedb.rpc.peer.own_name import NameWatch, check_own_name
 from limedb.rpc.peer.remote_replica import RemoteGossip, ReplicaDirectory
 from limedb.rpc.peer.remote_topology import RemoteTopology
-from limedb.rpc.server.admin import AdminServicer
-from limedb.rpc.server.asked_cluster import AskedCluster
-from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.clients import Clients
-from limedb.rpc.server.cluster import ClusterServicer
 from limedb.rpc.server.connections import Connections
-from limedb.rpc.server.dashboard import DashboardServicer
-from limedb.rpc.server.deadlines import Deadlines
-from limedb.rpc.server.gossip import GossipServicer
-from limedb.rpc.server.key_streams import KeyStreams
-from limedb.rpc.server.kv import KVServicer
 from limedb.rpc.server.limits import Limits
 from limedb.rpc.server.memory import Memory
 from limedb.rpc.server.peer_states import PeerStates
 from limedb.rpc.server.proxies import Proxies
-from limedb.rpc.server.replica import ReplicaServicer
-from limedb.rpc.server.report_sources import ClusterSources, Phase
-from limedb.rpc.server.server import Server, all_of
-from limedb.rpc.server.topology import TopologyServicer
-from limedb.storage.data_names import check_names, gone_data, has_data
-from limedb.storage.data_watch import LOOK_SECONDS as WATCH_SECONDS
-from limedb.storage.data_watch import DataWatch, data_of
-from limedb.storage.go_data import find_go_file
-from limedb.storage.node_damage import damaged_before, prepare_node_file
-from limedb.storage.node_file import JsonNodeFile, open_node_file
+from limedb.rpc.server.report_sources import Phase
+from limedb.rpc.server.server import Server
 from limedb.storage.opening import (
-    open_change_tail,
-    open_hint_log,
     open_lost_hints_mark,
-    open_operation_log,
     open_refused_mark,
     open_scrub_mark,
-    open_store,
-    side_files,
 )
 from limedb.wire import rest
 
@@ -151,26 +128,13 @@ class Node:
         self._access = Access(config, self._clock, self._encryption)
         self._exposure = NodeExposure(config, self._encryption)
         self._stack.push_async_callback(self._access.close)
-        place = config.store, config.data_dir, config.node_url
-        check_names(*place)
-        has_run, self._gone_data = has_data(*place), gone_data(*place)
-        if self._gone_data:
-            log.warning("%s", self._gone_data)
-        inherited = find_go_file(*place, self._clock.wall_ms(), config.max_value_size)
-        node_file = open_node_file(*place)
-        await prepare_node_file(*place, node_file, new_id(self._rng))
-        store = open_store(*place, config.durability, self._fail)
-        self._stack.push_async_callback(store.close)
-        hints = open_hint_log(*place, has_run)
-        self._stack.push_async_callback(hints.close)
-        operations = open_operation_log(*place, config.durability, self._fail, has_run)
-        self._stack.push_async_callback(operations.close)
-        self._damaged_before = damaged_before(
-            config.data_dir, config.node_url
-        )  # includes damage found at this start
+        files = self._files = await open_files(
+            config, self._clock.wall_ms(), new_id(self._rng), self._fail, self._stack
+        )
+        store, place = files.store, files.place
         self._clock.running.start()  # after the files were opened, which may take long
         self._stack.callback(self._clock.running.stop)
-        self._aside = Aside()
+        aside = Aside()
         self._proxies = Proxies(config.trusted_proxies, self._hosts)
         clients = Clients(self._proxies.is_trusted)
         self._limits = Limits(limit_settings(config), self._clock, clients, self._encryption.is_node)
@@ -188,9 +152,9 @@ class Node:
             engine_settings(self._config),
             World(
                 store=store,
-                node_file=node_file,
-                hints=hints,
-                operations=operations,
+                node_file=files.node_file,
+                hints=files.hints,
+                operations=files.operations,
                 clock=self._clock,
                 rng=self._rng,
                 gossip=gossip,
@@ -202,22 +166,38 @@ class Node:
                 scrub_mark=open_scrub_mark(*place),
                 refused_mark=open_refused_mark(*place),
                 lost_hints_mark=open_lost_hints_mark(*place),
-                compute=self._aside,
+                compute=aside,
             ),
         )
-        self._take_over_changes(store)
+        files.take_over_changes(self._engine.replica.changes)
+        self._stack.push_async_callback(self._save_changes)
         self._stack.push_async_callback(self._engine.close)
         watchman = Watchman(max_memory_bytes(self._config), own_memory_reader(), give_back)
         self._engine.problems.add(self._memory.problems)
         self._engine.problems.add(self._limits.problems)
         self._engine.problems.add(watchman.problems)
         self._engine.problems.add(self._encryption.problems)
-        server = self._new_server(telemetry, watchman)
+        server = Services(
+            config=config,
+            engine=self._engine,
+            clock=self._clock,
+            access=self._access,
+            encryption=self._encryption,
+            exposure=self._exposure,
+            limits=self._limits,
+            memory=self._memory,
+            figures=self._figures,
+            watchman=watchman,
+            tracing=telemetry.tracing,
+            peer_states=self._peer_states,
+            aside=aside,
+            phase=lambda: self._phase,
+        ).server()
         await server.start(self._encryption.listeners())
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
         self._engine.problems.add(self._own_problems)
         topology_store = self._engine.topology_store
-        take_over = TakeOver(inherited, self._engine.replicas, topology_store, self._clock)
+        take_over = TakeOver(files.inherited, self._engine.replicas, topology_store, self._clock)
         self._engine.problems.add(take_over.problems)
         name_watch = NameWatch(
             gossip,
@@ -241,52 +221,10 @@ class Node:
                 "the watch over memory": watchman.run,
                 "the watch over the node's name": name_watch.run,
                 "the taking over of a Go LimeDB's file": take_over.run,
-                **self._data_watches(store.stats(), node_file),
+                **files.watches(),
                 "the node's health": lambda: self._attend(server),
             }
         )
-
-    def _take_over_changes(self, store: Store) -> None:
-        """Continue the log of changes of the last run, so that watches count this node at once; and save it
-        for the next run, when nothing is written any longer.
-        """
-        config, changes = self._config, self._engine.replica.changes
-        file = open_change_tail(config.store, config.data_dir, config.node_url)
-        if (tail := file.take(store.high_water())) is not None:
-            changes.take_over(tail)
-
-        async def save() -> None:
-            is_quiet = self._engine.in_flight.is_empty and changes.is_complete
-            if self.failure is None and is_quiet:
-                await asyncio.to_thread(file.save, changes.tail(), store.high_water())
-
-        self._stack.push_async_callback(save)
-
-    def _data_watches(
-        self, stats: StoreStats, node_file: NodeFile
-    ) -> dict[str, Callable[[], Awaitable[None]]]:
-        """The watches over the node's files. Without its data a node stops; it only reports the loss of
-        hints.
-        """
-        config = self._config
-        beside = side_files(config.store, config.data_dir, config.node_url)
-        needed = data_of(stats) | {
-            path: "without it retries of writes get an unknown outcome"
-            for name, path in beside.items()
-            if name == "operations"
-        }
-        watches: dict[str, Callable[[], Awaitable[None]]] = {
-            "the watch over the data": DataWatch(needed, self._fail).run,
-            "the watch over the hints": self._look_at_hints,
-        }
-        if isinstance(node_file, JsonNodeFile):
-            watches["the watch over node.json"] = node_file.keep
-        return watches
-
-    async def _look_at_hints(self) -> None:
-        while True:
-            await asyncio.to_thread(self._engine.hints.look)
-            await asyncio.sleep(WATCH_SECONDS)
 
     async def _start_telemetry(self, store: Store) -> Telemetry:
         config = self._config
@@ -307,77 +245,10 @@ class Node:
             log.info("telemetry goes to %s", telemetry.endpoint)
         return telemetry
 
-    def _new_server(self, telemetry: Telemetry, watchman: Watchman) -> Server:
-        config, engine, requests = self._config, self._engine, self._figures.requests
-        checks = Checks(config.max_value_size)
-        deadlines = Deadlines(self._clock, config.request_timeout)
-        sources = self._sources()
-        gate = self._access.gate(engine, self._limits.clients)
-        server = Server(
-            self._memory,
-            telemetry.tracing,
-            watchman,
-            gate,
-            self._exposure.may_be_published,
-            self._limits,
-            config.max_waiting_calls,
-            self._encryption.check_client,
-        )
-        engine.problems.add(partial(self._exposure.problems, server.health))
-        cluster = AskedCluster(config.node_url, lambda: engine.topology_store.topology.cluster_id)
-        caller = self._encryption.check_caller
-        addressee = all_of(caller, partial(check_addressee, config.node_url))
-        kv = KVServicer(
-            config.node_url,
-            engine.coordinator,
-            engine.replica,
-            engine.local_reads,
-            checks,
-            deadlines,
-            requests,
-            max_answer_bytes(self._config),
-            KeyStreams(engine.scanner, engine.watcher, checks, deadlines, self._memory),
-            self._memory,
-            cluster,
-            gate,
-            self._limits.for_requests,
-        )
-        server.add(kv, requests, check=cluster.check)
-        server.add(ClusterServicer(sources, checks, deadlines), requests)
-        server.add(AdminServicer(sources, engine.topology_manager, engine.repairer, checks, engine.scrubber))
-        server.add(GossipServicer(engine.gossiper, checks, self._clock), of_peers=True, check=caller)
-        server.add(DashboardServicer())
-        self._access.serve(server)
-        topology = TopologyServicer(
-            engine.topology_answers, self._encryption.caller_of, engine.topology_store.url_of
-        )
-        server.add(topology, of_peers=True, check=addressee)
-        replica = ReplicaServicer(engine.door, deadlines, self._clock, self._memory.peers)
-        server.add(replica, of_peers=True, check=addressee)
-        return server
-
-    def _sources(self) -> ClusterSources:
-        engine = self._engine
-        return ClusterSources(
-            view=engine.view,
-            placement=engine.topology_store,
-            replicas=engine.replicas,
-            clock=self._clock,
-            phase=lambda: self._phase,
-            problem=lambda: engine.problem,
-            health=self._figures.health,
-            load=self._figures.load,
-            change=engine.topology_manager.change_status,
-            clock_offsets=lambda: {url: round(ms) for url, ms in engine.clocks.offsets().items()},
-            hints=engine.hints.waiting,
-            repair=engine.repairer.stats,
-            rot=lambda: RotFigures(engine.damage, engine.scrubber.ended_ms),
-            warnings=lambda: engine.problems.warnings,
-            watch_wait_ms=lambda: engine.watch_wait_ms,
-            problems_of_peer=self._peer_states.problems,
-            founded_ms=lambda: engine.topology_store.saved.founded_ms,
-            compute=self._aside,
-        )
+    async def _save_changes(self) -> None:
+        is_quiet = self._engine.in_flight.is_empty and self._engine.replica.changes.is_complete
+        if self.failure is None and is_quiet:
+            await self._files.save_changes(self._engine.replica.changes)
 
     async def _attend(self, server: Server) -> None:
         """Serve while no problem prevents it, and log the problems."""
@@ -423,11 +294,8 @@ class Node:
         self._stack.push_async_callback(cancel)
 
     def _own_problems(self) -> Iterator[Problem]:
-        for folder in self._damaged_before:
-            yield Problem(f"damaged data of this node is in {folder}: remove it when it is no longer needed")
-        stored, hints = self._figures.stored.trouble, self._engine.hints.trouble
-        troubles = (stored, hints, self._untraced, self._gone_data)
-        for trouble in filter(None, troubles):
+        yield from self._files.problems()
+        for trouble in filter(None, (self._figures.stored.trouble, self._untraced)):
             yield Problem(trouble)
         for name, error in self._supervisor.failing.items():
             yield Problem(f"{name} fails: {error}; it is started again each time, and the log has details")

@@ -5,7 +5,6 @@ It owns the answers as values. It blocks, and must never run in a node.
 Tested in tests/operator/test_silence.py and tests/cli/test_admin.py.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from google.protobuf.json_format import MessageToDict
 
 from limedb.core.report import ChangePlan, ChangeStatus, Move, Progress
 from limedb.core.topology import Phase
+from limedb.core.visible import json_text
 from limedb.operator.calls import Caller
 from limedb.tls.dialling import open_channel
 from limedb.tls.target import Target, target_of
@@ -164,7 +164,7 @@ def _status(answer: admin_pb2.GetStatusResponse) -> AdminStatus:
         change=_change(answer.change) if answer.HasField("change") else None,
         problems=tuple(answer.problems),
         founded_ms=answer.founded_ms,
-        as_json=json.dumps(fields, indent=2, ensure_ascii=False),
+        as_json=json_text(fields, 2),
     )
 
 

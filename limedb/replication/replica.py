@@ -7,11 +7,10 @@ refuses; and so it does with what would win over years of later writes.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from itertools import compress
-from typing import Protocol, TypeVar
 
 from limedb.aio.tasks import Tasks
 from limedb.core.idempotency import Proposal, State
@@ -23,7 +22,6 @@ from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Topology
 from limedb.encoding.sums import SUM_SIZE, differing
 from limedb.errors import (
-    LOST,
     ClockSkewError,
     LimeDBError,
     NotMemberError,
@@ -52,33 +50,17 @@ from limedb.replication.idempotency.ownership_history import OwnershipHistory
 from limedb.replication.in_flight import InFlight
 from limedb.replication.own_keys import own_page
 from limedb.replication.page import KeyPage, TokenPage
+from limedb.replication.repair.heal_and_retry import HealAndRetry
 from limedb.replication.stale_epoch import misfit
 
 log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 READ_CHUNK = 64
 """Keys that are read at once, so that a batch of large values is refused before it fills the memory."""
 RANGE_BYTES = 1 << 20
 """Bytes of records behind which a page of a range ends."""
-HEAL_SECONDS = 2.0
-"""How long a request waits for damaged records to be mended."""
-HEAL_ATTEMPTS = 8
 LOG_SECONDS = 10.0
 """The log names refused versions at most this often."""
-
-
-class Heals(Protocol):
-    """Mends what is damaged in the store; see `healing.Healer`."""
-
-    async def heal(self, keys: Iterable[str], deadline: float) -> bool:
-        """Mend keys; whether all are."""
-
-    def is_lost(self, key: str) -> bool:
-        """Whether a write may take the place of a damaged record."""
-
-    async def overwrite(self, record: Record) -> None:
-        """Put a record there."""
 
 
 class LocalReplica:
@@ -87,8 +69,8 @@ class LocalReplica:
     max_read_size: the most bytes of values that one read returns; it binds clients, never a scan.
     operations: what it remembers of agreements.
     changes: what was applied lately, for watches. skewed: how many batches were refused for a version
-    too far in the future. healer: mends what is damaged; None: nothing does. on_refused: called when the
-    store has no room for a batch.
+    too far in the future. healing: lets damaged records be mended first. on_refused: called when the store
+    has no room for a batch.
     """
 
     def __init__(
@@ -110,7 +92,7 @@ class LocalReplica:
         self.changes = ChangeLog(skew.now_ms, skew.now_ms(), is_fresh=store.high_water() == 0)
         self._tasks = Tasks()
         self._told_at = float("-inf")
-        self.healer: Heals | None = None
+        self.healing = HealAndRetry(clock)
         self.on_refused: Callable[[], None] = lambda: None
         self.skewed = 0
 
@@ -214,7 +196,7 @@ class LocalReplica:
         self._in_flight.enter(fence.epoch)
         passing = self.guard.enter(records)
         try:
-            applied = await self._whole(
+            applied = await self.healing.run(
                 lambda: self.guard.apply(passing, now, copied=copied), deadline, records
             )
         except asyncio.CancelledError:
@@ -237,7 +219,7 @@ class LocalReplica:
         page = TokenPage[Record](span, limit, lambda r: 0 if r.value is None else value_size(r.value))
         while wanted := page.wanted:
             read = partial(self._store.scan_tokens, page.first, span.last, wanted)
-            page.add(await self._whole(read, deadline), wanted)
+            page.add(await self.healing.run(read, deadline), wanted)
         return page.items
 
     async def scan_stored(self, span: Span, limit: int, fence: Fence) -> list[bytes] | None:
@@ -250,7 +232,7 @@ class LocalReplica:
         page = TokenPage[bytes](span, limit, len)
         while wanted := page.wanted:
             read = partial(self._bytes.stored_tokens, page.first, span.last, wanted)
-            page.add(await self._whole(read, self._clock.monotonic() + HEAL_SECONDS), wanted)
+            page.add(await self.healing.run(read), wanted)
             await asyncio.sleep(0)
         return page.items
 
@@ -259,12 +241,12 @@ class LocalReplica:
     ) -> RangePage:
         """See ports.Replica."""
         self._check(fence)
-        return await self._whole(partial(self._store.scan_range, keys, limit, RANGE_BYTES), deadline)
+        return await self.healing.run(partial(self._store.scan_range, keys, limit, RANGE_BYTES), deadline)
 
     async def own_range(self, keys: KeyRange, limit: int) -> RangePage:
         """As `scan_range`, whichever node owns what."""
         read = partial(self._store.scan_range, keys, limit, RANGE_BYTES)
-        return await self._whole(read, self._clock.monotonic() + HEAL_SECONDS)
+        return await self.healing.run(read)
 
     async def watch(
         self, what: WatchFilter, since_ms: int | None, fence: Fence
@@ -285,7 +267,7 @@ class LocalReplica:
     async def entries(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[IndexEntry]:
         """See ports.Replica."""
         self._check(fence)
-        return await self._whole(partial(self._store.entries, spans), deadline)
+        return await self.healing.run(partial(self._store.entries, spans), deadline)
 
     async def agree(self, proposals: Sequence[Proposal], fence: Fence, deadline: float) -> list[State | None]:
         """See ports.Replica."""
@@ -309,7 +291,7 @@ class LocalReplica:
             self._refuse_skewed(ballot)
         self._in_flight.enter(fence.epoch)
         try:
-            return await self._whole(lambda: self.guard.promise(key, ballot, now), deadline)
+            return await self.healing.run(lambda: self.guard.promise(key, ballot, now), deadline)
         finally:
             self._in_flight.leave(fence.epoch)
 
@@ -336,43 +318,6 @@ class LocalReplica:
     async def close(self) -> None:
         """Wait for writes whose callers are gone. The store is open until then."""
         await self._tasks.close(grace=5.0)
-
-    async def _whole(
-        self, work: Callable[[], Awaitable[_T]], deadline: float, records: Sequence[Record] = ()
-    ) -> _T:
-        """What the store gives once what is damaged of it was mended. records: that are to be written, of
-        which one may take the place of what is lost.
-
-        RecordDamagedError: it can't be mended now, so that nothing is answered or written here.
-        """
-        for _ in range(HEAL_ATTEMPTS):
-            try:
-                return await work()
-            except RecordDamagedError as error:
-                if self.healer is None:
-                    raise
-                is_mended = await self.healer.heal(error.keys, min(deadline, self._latest()))
-                if not is_mended and not await self._overwrite(self.healer, error.keys, records):
-                    raise self._explained(self.healer, error) from None
-        return await work()
-
-    @staticmethod
-    def _explained(healer: Heals, error: RecordDamagedError) -> RecordDamagedError:
-        """An error that says which of its keys no other replica has, if it is so."""
-        lost = tuple(filter(healer.is_lost, error.keys))
-        is_said = not lost or error.why.endswith(LOST)
-        return error if is_said else RecordDamagedError(lost, f"{error.why}; {LOST}")
-
-    def _latest(self) -> float:
-        return self._clock.monotonic() + HEAL_SECONDS
-
-    async def _overwrite(self, healer: Heals, damaged: Sequence[str], records: Sequence[Record]) -> bool:
-        """Write over what is lost; whether nothing else is in the way."""
-        by_key = {record.key: record for record in records}
-        lost = [by_key[key] for key in damaged if key in by_key and healer.is_lost(key)]
-        for record in lost:
-            await healer.overwrite(record)
-        return bool(lost)
 
     def _check(self, fence: Fence) -> Topology:
         """The own topology, if a message made under that fence may be served."""

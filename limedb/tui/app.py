@@ -15,6 +15,7 @@ from textual.content import Content
 from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
 
 from limedb.core.quorum import Level
+from limedb.core.visible import visible
 from limedb.errors import LimeDBError, brief
 from limedb.tls.target import Target
 from limedb.tui import gossip, ring
@@ -22,7 +23,7 @@ from limedb.tui.cluster import Cluster
 from limedb.tui.data_pane import DataPane
 from limedb.tui.dialogs import DeleteDialog, KeyDialog, SetDialog
 from limedb.tui.drafts import Draft, draft_of
-from limedb.tui.figures import Cell, printable, short
+from limedb.tui.figures import Cell, short
 from limedb.tui.help import HelpDialog
 from limedb.tui.panes import EventsPane, LinesPane, NodesTable
 from limedb.tui.session import TuiSession
@@ -134,7 +135,7 @@ class LimeApp(App[None]):
         try:
             lines = gossip.lines(await self._session.gossip(url), pane.room)
         except LimeDBError as error:
-            lines = [(Cell("it does not answer", "bad"),), (Cell(printable(str(error)), "dim"),)]
+            lines = [(Cell("it does not answer", "bad"),), (Cell(visible(str(error)), "dim"),)]
         pane.border_title = Content(f"Gossip of {short(url)}")
         pane.show(lines)
 
@@ -198,9 +199,9 @@ class LimeApp(App[None]):
             try:
                 receipt = await self._session.set(draft)
             except LimeDBError as error:
-                problem = printable(str(error))
+                problem = visible(str(error))
                 continue
-            name = printable(brief(draft.key))
+            name = visible(brief(draft.key))
             self._say(f"{name}: {receipt.acked} of {receipt.replicas} replicas have it")
             self.action_show("data")
             data.browse(data.place, draft.key)
@@ -223,14 +224,14 @@ class LimeApp(App[None]):
         except LimeDBError as error:
             self._complain(error)
             return
-        self._say(f"{printable(brief(asked.key))} {'is deleted' if deleted else 'had no value'}")
+        self._say(f"{visible(brief(asked.key))} {'is deleted' if deleted else 'had no value'}")
         data.browse(data.place)
 
     def _say(self, text: str) -> None:
         self.notify(text, markup=False)
 
     def _complain(self, error: LimeDBError) -> None:
-        self.notify(printable(str(error)), severity="error", markup=False)
+        self.notify(visible(str(error)), severity="error", markup=False)
 
     # --- the rest
 

@@ -18,12 +18,13 @@ from textual.content import Content
 from textual.widgets import DataTable, Input
 
 from limedb.core.quorum import Level
+from limedb.core.visible import visible
 from limedb.errors import LimeDBError
 from limedb.operator.console_values import Owner
 from limedb.tui.browsing import Place
 from limedb.tui.data_widgets import KeysTable, ValuePane
 from limedb.tui.details import caption, expiry, replicas
-from limedb.tui.figures import clip, printable
+from limedb.tui.figures import clip
 from limedb.tui.panes import LinesPane
 from limedb.tui.session import TuiSession
 from limedb.tui.values import View, guess, shown
@@ -171,7 +172,7 @@ class DataPane(Vertical):
             value = await self._session.get(key, self.level)
             owners = await self._session.owners(key)
         except LimeDBError as error:
-            self._take(key, None, (), printable(str(error)))
+            self._take(key, None, (), visible(str(error)))
             return False
         self._take(key, value, owners)
         return True
@@ -186,7 +187,7 @@ class DataPane(Vertical):
 
     def _show(self) -> None:
         pane, owners = self.query_one(ValuePane), self.query_one(LinesPane)
-        title = clip(printable(self.key), 60) or "Value"
+        title = clip(visible(self.key), 60) or "Value"
         if self._trouble:
             pane.show(title, "not read", self._trouble)
         elif self.value is None:

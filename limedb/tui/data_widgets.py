@@ -11,8 +11,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
+from limedb.core.visible import visible
 from limedb.operator.console_values import KeyRow
-from limedb.tui.figures import clip, printable, size
+from limedb.tui.figures import clip, size
 from limedb.tui.nodes import PADDING
 
 SIZE_WIDTH = 8
@@ -66,7 +67,7 @@ class KeysTable(DataTable[object]):
             self.add_column("key", width=width)
             self.add_column(Text("size", justify="right"), width=SIZE_WIDTH)
             for entry in entries:
-                name = Text(clip(printable(entry.key), width))
+                name = Text(clip(visible(entry.key), width))
                 self.add_row(name, Text(size(entry.size), justify="right"), key=entry.key)
             keys = [entry.key for entry in entries]
             self.move_cursor(row=keys.index(key) if key in keys else 0)

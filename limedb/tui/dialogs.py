@@ -13,10 +13,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static, TextArea
 
 from limedb.core.quorum import Level
+from limedb.core.visible import visible
 from limedb.errors import brief
 from limedb.tui.choice import Choice
 from limedb.tui.drafts import Draft
-from limedb.tui.figures import printable
 from limedb.tui.values import View
 
 T = TypeVar("T")
@@ -172,7 +172,7 @@ class DeleteDialog(Dialog[Answer]):
         """Yield the question."""
         with Vertical(classes="dialog danger") as dialog:
             dialog.border_title = "Delete a key"
-            yield Static(f"Delete {printable(brief(self._key, 200))}, on all its replicas?", markup=False)
+            yield Static(f"Delete {visible(brief(self._key, 200))}, on all its replicas?", markup=False)
             yield self._choice
             with Horizontal(classes="buttons"):
                 yield Button("Keep (n)", id="keep")

@@ -1,6 +1,5 @@
 """Numbers, bars and foreign text for a terminal. It must never know what they stand for."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
@@ -70,13 +69,6 @@ def spark(values: Sequence[float], width: int) -> str:
     return columns.rjust(width)
 
 
-def printable(text: str) -> str:
-    """Put foreign text on one line, so that it can neither control the terminal nor hide: control characters
-    show as their pictures (␊ for a line feed), other invisible ones as <U+202E>.
-    """
-    return text if text.isprintable() else "".join(map(_shown, text))
-
-
 def clip(text: str, width: int) -> str:
     """Cut text to that many characters; … stands for the rest."""
     return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
@@ -90,14 +82,3 @@ def short(url: str) -> str:
 def plain(lines: Iterable[Line]) -> str:
     """Return lines without their tones."""
     return "\n".join("".join(cell.text for cell in line) for line in lines)
-
-
-def _shown(character: str) -> str:
-    code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "␡"
-    if character.isprintable() or unicodedata.category(character) == "Zs":
-        return character
-    return f"<U+{code:04X}>"

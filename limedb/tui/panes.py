@@ -10,10 +10,11 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable, Static
 
+from limedb.core.visible import visible
 from limedb.operator.console_values import NodeRow
 from limedb.tui import nodes
 from limedb.tui.cluster import Event
-from limedb.tui.figures import Cell, Line, plain, printable
+from limedb.tui.figures import Cell, Line, plain
 from limedb.tui.themes import content, text
 
 
@@ -51,8 +52,7 @@ class EventsPane(LinesPane):
     def show_events(self, events: Iterable[Event]) -> None:
         """Show these."""
         self.show(
-            (Cell(f"{event.at:%H:%M:%S} ", "dim"), Cell(printable(event.text), event.tone))
-            for event in events
+            (Cell(f"{event.at:%H:%M:%S} ", "dim"), Cell(visible(event.text), event.tone)) for event in events
         )
 
 

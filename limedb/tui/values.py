@@ -3,7 +3,7 @@
 import json
 from enum import Enum
 
-from limedb.tui.figures import printable
+from limedb.core.visible import visible
 
 MAX_SHOWN = 64 << 10
 """The number of characters, or bytes, to show."""
@@ -62,7 +62,7 @@ def _parsed(text: str) -> object:
 
 def _text(text: str) -> str:
     lines = text[:MAX_SHOWN].replace("\r\n", "\n").expandtabs(4).split("\n")
-    return "\n".join(map(printable, lines)) + _rest(len(text), "characters")
+    return "\n".join(map(visible, lines)) + _rest(len(text), "characters")
 
 
 def _hex(value: bytes, width: int) -> str:

@@ -23,12 +23,12 @@ def test_a_table_lines_up() -> None:
 
 def test_text_of_others_stays_in_its_line_and_obeys_nothing() -> None:
     shown = output.printable("a\nb\x1b[31mred\x07\u202e é 😀")
-    assert shown == "a\\nb\\x1b[31mred\\x07\\u202e é 😀"
+    assert shown == "a␊b␛[31mred␇<U+202E> é 😀"
     assert output.printable("long text", 5) == "long…"
 
 
 def test_bytes_are_shown_as_text_where_they_are_text() -> None:
-    assert output.shown_value(b"two\nlines") == "<9 bytes> two\\nlines"
+    assert output.shown_value(b"two\nlines") == "<9 bytes> two␊lines"
     assert output.shown_value(b"\xff\x00") == "<2 bytes> ff00"
     assert output.shown_value(b"\xff" * 17) == f"<17 bytes> {'ff' * 16}…"
 

@@ -13,6 +13,18 @@ from tests.support.ports import free_port
 
 ESCAPE = "\x1b["
 
+EVIL = "evil/\x1b[31mred\x07\x9b2J\u202e"
+EVIL_VALUE = "\x1b]0;title\x07\x9b31m\nnext\u200b"
+
+
+@pytest.fixture(scope="module")
+def evil(cluster: RunningCluster) -> RunningCluster:
+    """A cluster with two keys that would steer a terminal."""
+    target = ("--target", cluster.nodes[0].address)
+    for key in (EVIL, f"{EVIL}2"):
+        assert limedb("set", key, EVIL_VALUE, *target).returncode == 0
+    return cluster
+
 
 def test_words_have_colours_on_a_terminal_and_in_no_pipe(cluster: RunningCluster) -> None:
     command = ("health", "--target", cluster.nodes[0].address)
@@ -56,12 +68,37 @@ def test_top_clears_the_screen_between_two_samples(cluster: RunningCluster) -> N
     assert "\x1b[32mactive" in shown
 
 
-def test_what_keys_hold_does_not_reach_the_terminal_as_it_is(cluster: RunningCluster) -> None:
-    target = ("--target", cluster.nodes[0].address)
-    limedb("set", "evil/\x1b[31mred\x07", "\x1b]0;title\x07\nnext", *target)
-    _, shown = on_terminal("scan", "evil/", *target)
-    assert "\\x1b[31mred\\x07" in shown
-    assert "\x1b" not in shown
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("scan", "evil/"),
+        ("scan", "evil/", "-o", "raw"),
+        ("scan", "evil/", "-o", "json"),
+        ("keys", "evil/"),
+        ("keys", "evil/", "-o", "raw"),
+        ("keys", "evil/", "-o", "raw", "--limit", "1"),
+        ("keys", "evil/", "-o", "json"),
+        ("get", EVIL),
+        ("get", EVIL, "-o", "json"),
+        ("get", EVIL, "-o", "table"),
+        ("locate", EVIL),
+        ("locate", EVIL, "-o", "raw"),
+        ("locate", EVIL, "-o", "json"),
+    ],
+    ids=" ".join,
+)
+def test_what_keys_hold_does_not_reach_the_terminal_as_it_is(
+    evil: RunningCluster, command: tuple[str, ...]
+) -> None:
+    code, shown = on_terminal(*command, "--target", evil.nodes[0].address, env={"NO_COLOR": "1"})
+    assert code == 0
+    assert shown.replace("\r\n", "").replace("\t", "").isprintable(), shown
+
+
+def test_a_pipe_gets_exact_bytes(evil: RunningCluster) -> None:
+    target = ("--target", evil.nodes[0].address)
+    assert limedb("get", EVIL, *target).stdout == f"{EVIL_VALUE}\n"
+    assert f"{EVIL}\n" in limedb("keys", "evil/", "-o", "raw", *target).stdout
 
 
 def test_an_export_has_a_bar(cluster: RunningCluster, tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.ports import Applied, ChangeBatch, RangePage
 from limedb.rpc.addressee import check_addressee
+from limedb.rpc.server.behaviour import Check
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.memory import Memory
-from limedb.rpc.server.method import Check
 from limedb.rpc.server.replica import ReplicaServicer
 from limedb.rpc.server.server import Server, Servicer
 from limedb.rpc.server.topology import TopologyServicer

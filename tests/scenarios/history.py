@@ -22,7 +22,7 @@ class Outcome(StrEnum):
 
 
 def outcome_of(error: BaseException) -> Outcome:
-    """What an error says of a write: by the contract in errors.py, not by what was seen to happen."""
+    """What an error says of a write: by the contract in limedb/errors, not by what was seen to happen."""
     proven = isinstance(error, errors.LimeDBError) and error.nothing_written
     if proven or isinstance(error, ConnectionRefusedError):
         return Outcome.FAILED

@@ -1,6 +1,7 @@
 """Who may call what: every RPC of every service, with every kind of credential, at a node and through Envoy.
 
-Tests limedb/rpc/server/rules.py, limedb/rpc/server/gate.py and limedb/rpc/server/batch_rules.py.
+Tests limedb/rpc/server/rules.py, limedb/rpc/server/gate.py, limedb/rpc/server/batch_rules.py and
+limedb/node/services.py.
 """
 
 from collections.abc import Iterator, Mapping

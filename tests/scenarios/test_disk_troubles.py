@@ -1,6 +1,6 @@
 """A disk that fails, is read-only, has no room or never answers: a real node says so and ends, or goes on.
 
-Tests limedb/node/node.py.
+Tests limedb/node/node.py and limedb/node/files.py.
 """
 
 import errno

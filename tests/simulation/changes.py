@@ -14,8 +14,9 @@ from tests.simulation.clusters import USUAL, Form, topology_of, wait_formed
 from tests.simulation.node import Build, SimNode
 from tests.simulation.sim import Sim
 
-# For a change to end, whatever goes wrong beside it. Where faults follow one another without a pause, a change
-# takes 15 s on average, 1 in 100 takes over 115 s, and about 1 in 500 over 240 s (700 seeds of without_pause).
+# For a change to end, whatever goes wrong beside it. Where faults follow one another without a pause, a
+# change takes 15 s on average, 1 in 100 takes over 115 s, and about 1 in 500 over 240 s (700 seeds of
+# without_pause).
 CHANGE_SECONDS = 600.0
 MOURNERS = 3  # members that must be there when one of them is lost for good: the rest are a majority
 

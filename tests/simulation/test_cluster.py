@@ -1,6 +1,6 @@
 """The real node, simulated: what is acknowledged stays, whatever fails.
 
-Tests limedb/engine.py.
+Tests limedb/engine/engine.py and limedb/engine/world.py.
 """
 
 import os

@@ -1,6 +1,6 @@
 import pytest
 
-from limedb.tui.figures import bar, clip, count, printable, seconds, size, spark
+from limedb.tui.figures import bar, clip, count, seconds, size, spark
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,6 @@ def test_a_spark_line_shows_the_last_values_against_their_highest() -> None:
     assert spark([9, 0, 4, 8], 3) == "▁▅█"
     assert spark([0, 0], 4) == "  ▁▁"
     assert spark([], 2) == "  "
-
-
-def test_foreign_text_can_neither_steer_the_terminal_nor_hide() -> None:
-    assert printable("naïve 日本 🍋") == "naïve 日本 🍋"
-    assert printable("a\x1b[31m\n\x00\x7f") == "a␛[31m␊␀␡"
-    assert printable("evil\u202etxt\x9b\u200b") == "evil<U+202E>txt<U+009B><U+200B>"
 
 
 def test_clipped_text_says_that_it_is() -> None:

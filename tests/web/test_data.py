@@ -42,6 +42,8 @@ def run(page: Page) -> Callable[..., None]:
         if "node" in choices:
             page.get_by_label("Ask node").select_option(label=choices["node"])
         page.get_by_role("button", name="Run", exact=True).click()
+        if verb == "DEL":
+            page.get_by_role("dialog", name="Delete this key?").get_by_role("button", name="Delete").click()
 
     return run
 

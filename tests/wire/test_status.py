@@ -65,7 +65,7 @@ def test_the_most_specific_class_decides(error: Exception, code: grpc.StatusCode
 def test_no_error_that_a_request_can_meet_is_internal() -> None:
     local = {
         errors.LaunchError, errors.NotReadyError, errors.BulkError, errors.BadItemError,
-        errors.NameTakenError, errors.ExposedError,
+        errors.NameTakenError, errors.ExposedError, errors.LockTakenError, errors.LockLostError,
     }  # no request meets them  # fmt: skip
     ends = {errors.LimeDBError, errors.RemoteError, errors.PartialFailureError} | local
     unmapped = [

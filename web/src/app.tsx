@@ -1,6 +1,6 @@
 import { useEffect } from "react";
 import { useSession } from "./api/session";
-import { PAGES, useRoute } from "./lib/router";
+import { PAGES, useLeaving, useRoute } from "./lib/router";
 import { DataPage } from "./pages/data/data-page";
 import { NodesPage } from "./pages/nodes/nodes-page";
 import { OverviewPage } from "./pages/overview/overview-page";
@@ -9,6 +9,7 @@ import { SignInPage } from "./pages/sign-in/sign-in-page";
 import { Palette } from "./shell/palette";
 import { Sidebar } from "./shell/sidebar";
 import { TopBar } from "./shell/top-bar";
+import { Confirm } from "./ui/confirm";
 
 const SCREENS: Record<string, () => React.JSX.Element> = {
   "/dashboard/nodes": NodesPage,
@@ -19,6 +20,7 @@ const SCREENS: Record<string, () => React.JSX.Element> = {
 export function App() {
   const { path } = useRoute();
   const { isAsked } = useSession();
+  const leaving = useLeaving();
   const title = PAGES.find((page) => page.path === path)?.title ?? "Overview";
   const Screen = SCREENS[path] ?? OverviewPage;
   useEffect(() => {
@@ -35,6 +37,16 @@ export function App() {
         </main>
       </div>
       <Palette />
+      {leaving && (
+        <Confirm
+          title="Leave without saving?"
+          action="Leave"
+          onConfirm={leaving.leave}
+          onCancel={leaving.stay}
+        >
+          What you have changed here is not saved.
+        </Confirm>
+      )}
     </div>
   );
 }

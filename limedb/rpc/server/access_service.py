@@ -6,8 +6,8 @@ Tested in tests/scenarios/test_access.py.
 from limedb.access.joining import Joining
 from limedb.access.users import User, Users
 from limedb.ports import Clock
+from limedb.rpc.server.behaviour import Context
 from limedb.rpc.server.gate import Gate
-from limedb.rpc.server.method import Context
 from limedbpb.v1 import access_pb2, access_pb2_grpc
 
 LOOK_SECONDS = 5.0

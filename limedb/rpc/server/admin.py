@@ -7,10 +7,10 @@ from limedb.core.bounds import MAX_VIRTUAL_NODES, MAX_ZONE, is_zone
 from limedb.core.detector import Status
 from limedb.core.report import RepairProgress, ScrubProgress
 from limedb.errors import InvalidRequestError
+from limedb.rpc.server.behaviour import Context
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.cluster_report import ClusterReport
 from limedb.rpc.server.diagnosis import problems_of
-from limedb.rpc.server.method import Context
 from limedb.rpc.server.report_sources import ClusterSources, Repairs, Scrubs, TopologySteering
 from limedb.wire import cluster as convert
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc

@@ -10,7 +10,7 @@ Tested in tests/client/test_two_clusters.py.
 from collections.abc import Callable
 
 from limedb.errors import WrongClusterError
-from limedb.rpc.server.method import Context
+from limedb.rpc.server.behaviour import Context
 from limedb.wire.cluster_header import named_in
 
 MAX_ID = 64

@@ -11,10 +11,10 @@ from limedb.core.layout import Layout
 from limedb.core.ring import Ring, token_of
 from limedb.errors import LimeDBError, RecordDamagedError, StaleEpochError
 from limedb.replication.stale_epoch import follow_topology
+from limedb.rpc.server.behaviour import Context
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.cluster_report import ClusterReport
 from limedb.rpc.server.deadlines import Deadlines
-from limedb.rpc.server.method import Context
 from limedb.rpc.server.report_sources import ClusterSources
 from limedb.rpc.server.rings import ring_response
 from limedb.wire import cluster as convert

@@ -9,7 +9,7 @@ from pathlib import Path
 from google.api import httpbody_pb2
 
 from limedb.rpc.server.assets import BUILD, read_asset
-from limedb.rpc.server.method import Context
+from limedb.rpc.server.behaviour import Context
 from limedbpb.v1 import dashboard_pb2, dashboard_pb2_grpc
 
 

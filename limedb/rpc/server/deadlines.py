@@ -4,7 +4,7 @@ Tested in tests/rpc/peer/test_stream.py.
 """
 
 from limedb.ports import Clock
-from limedb.rpc.server.method import Context
+from limedb.rpc.server.behaviour import Context
 
 
 class Deadlines:

@@ -7,8 +7,8 @@ from typing import Protocol
 from limedb.core.membership import Ack, Digest, NodeState
 from limedb.errors import InvalidRequestError
 from limedb.ports import Clock
+from limedb.rpc.server.behaviour import Context
 from limedb.rpc.server.checks import Checks
-from limedb.rpc.server.method import Context
 from limedb.wire import gossip as convert
 from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc
 

@@ -17,10 +17,10 @@ from limedb.errors import TooManyWatchesError
 from limedb.replication.scan.scanner import Scanner
 from limedb.replication.watch.channel import Piece
 from limedb.replication.watch.watcher import Watcher
+from limedb.rpc.server.behaviour import Context
 from limedb.rpc.server.checks import Checks, ScanOrder
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.memory import Memory
-from limedb.rpc.server.method import Context
 from limedb.wire.kv import scan_entry, watch_event
 from limedbpb.v1 import kv_pb2
 

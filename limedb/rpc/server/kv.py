@@ -15,13 +15,13 @@ from limedb.replication.replica import LocalReplica
 from limedb.replication.requests import Outcome
 from limedb.rpc.server import answers
 from limedb.rpc.server.asked_cluster import AskedCluster
+from limedb.rpc.server.behaviour import Context
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.gate import Gate
 from limedb.rpc.server.key_streams import KeyStreams
 from limedb.rpc.server.limits import Rates
 from limedb.rpc.server.memory import HEAVY_READS, Memory
-from limedb.rpc.server.method import Context
 from limedb.rpc.server.outcomes import as_shown, batch_as_shown
 from limedb.rpc.server.session import Method, SessionHandler
 from limedb.wire import kv as convert

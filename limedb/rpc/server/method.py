@@ -7,23 +7,23 @@ Tested in tests/rpc/server/test_server.py.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, nullcontext, suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, nullcontext
 from functools import partial
 from time import perf_counter
 from traceback import clear_frames
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from limedb.aio.whole_reads import whole
 from limedb.core.rights import Identity
 from limedb.errors import MalformedRequestError, UnauthenticatedError
 from limedb.ports import Answer, CallTracing, Recorder
 from limedb.rpc.server import connect, outcomes
+from limedb.rpc.server.behaviour import Behaviour, Check, Context
 from limedb.rpc.server.clients import CALLER, Clients
 from limedb.rpc.server.gate import CHALLENGE, Guard, Shown
 from limedb.rpc.server.limits import BATCHES, FREE, Limits, Taken
@@ -39,14 +39,9 @@ from limedb.rpc.server.memory import (
 from limedb.rpc.server.receiving import Receiving, running_task
 from limedb.rpc.server.rest_streams import BREAK_SECONDS, NO_MESSAGE, is_rest
 from limedb.rpc.server.running_streams import Streams
+from limedb.rpc.server.stream_messages import Incoming, write_whole
 from limedb.wire.batch_set import request_class
 from limedb.wire.status import FACT_BYTES_IN_TRAILERS, code_of, status_of, trailers_of
-
-Context = grpc.aio.ServicerContext[bytes, bytes]
-Behaviour = Callable[[Any, Context], Any]
-"""A unary method returns an awaitable message, a streaming one an async generator of messages."""
-Check = Callable[[Context], None]
-"""Raises the refusal of a call before it begins."""
 
 LONG_BYTES = 4 << 20
 """Bytes of a request that makes others wait: the event loop takes 40 ms to receive 60 MB, and 30 ms to parse
@@ -65,9 +60,6 @@ DONE = frozenset(
 """Methods whose answer can't be refused: the work is done by then. The answer is much smaller than the
 request.
 """
-
-LAST_WRITE_SECONDS = 1.0
-"""How long an ending stream waits for its client to take the message on its way."""
 
 UNBEGUN = (("limedb-unbegun", "1"),)
 """The trailer of a call that a stopping node refuses: Envoy sends it to another node, even a write."""
@@ -219,7 +211,7 @@ class Method:
         UnavailableError when the server stops: the behaviour may still answer earlier messages, and ends by
         raising the error. It counts its requests itself.
         """
-        requests = _Requests(self._message_of, context, self._streams, self._shown)
+        requests = Incoming(self._message_of, context, self._streams, self._shown)
         await self._stream(lambda: self._behaviour(requests, context), context, False)
 
     async def _stream(
@@ -239,7 +231,7 @@ class Method:
                     data = await self._as_sent(_serialized(response))
                     if bounded and (size := max(least, STREAM_COPIES * len(data))) != counted.held.amount:
                         counted.held.resize(size)
-                    await (_write_whole(context, data) if bounded else context.write(data))
+                    await (write_whole(context, data) if bounded else context.write(data))
                     first = first or perf_counter()
         except asyncio.CancelledError:
             self._record(self._name, "CANCELLED", (first or perf_counter()) - started)
@@ -277,9 +269,9 @@ class Method:
         """Write the error as the last line of a stream over REST, then break the stream off."""
         if "error" in self._response_class.DESCRIPTOR.fields_by_name:
             status = status_of(error, self._name)
-            await _write_whole(context, self._response_class(error=status).SerializeToString())
+            await write_whole(context, self._response_class(error=status).SerializeToString())
         await asyncio.sleep(BREAK_SECONDS)
-        await _write_whole(context, NO_MESSAGE)
+        await write_whole(context, NO_MESSAGE)
 
     async def _refuse(
         self, error: Exception, context: Context, started: float, trailers: tuple[tuple[str, str], ...] = ()
@@ -293,19 +285,6 @@ class Method:
         trailers = (*trailers, *outcomes.trailers_of(error))
         self._record(self._name, code.name, perf_counter() - started)
         await context.abort(code, status.message, (*trailers_of(error, status), *trailers))
-
-
-async def _write_whole(context: Context, data: bytes) -> None:
-    """Write a message of a stream that the server's stop may interrupt: gRPC accepts no status while a write
-    is on its way.
-    """
-    writing = asyncio.ensure_future(context.write(data))
-    try:
-        await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        with suppress(Exception):  # the reason for the end matters, not the write's error
-            await asyncio.wait_for(writing, LAST_WRITE_SECONDS)
-        raise
 
 
 class _Counted(NamedTuple):
@@ -334,34 +313,6 @@ class Room(NamedTuple):
     calls: Calls | None = None
     limits: Limits | None = None
     """Of each client; None: the methods are for other nodes."""
-
-
-class _Requests:
-    """The messages that a stream's client sends."""
-
-    def __init__(
-        self,
-        message_of: Callable[[bytes], Awaitable[Message]],
-        context: Context,
-        streams: Streams,
-        shown_by: Callable[[Context], Shown | None],
-    ) -> None:
-        self._message_of, self._context, self._streams = message_of, context, streams
-        self._shown_by = shown_by
-        self._shown: Shown | None = None
-        self._is_begun = False
-
-    def __aiter__(self) -> "_Requests":
-        return self
-
-    async def __anext__(self) -> Message:
-        if not self._is_begun:  # only now is the caller recognised
-            self._shown, self._is_begun = self._shown_by(self._context), True
-        async with self._streams.bound(self._shown):
-            data = await whole(self._context.read())
-        if not isinstance(data, bytes):  # the end: the client half-closed
-            raise StopAsyncIteration
-        return await self._message_of(data)
 
 
 def handler(

@@ -13,9 +13,9 @@ from limedb.core.topology import Fence
 from limedb.encoding.record import encode, from_message
 from limedb.errors import InvalidRequestError, StaleEpochError
 from limedb.ports import Clock, Replica
+from limedb.rpc.server.behaviour import Context
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.memory import Share
-from limedb.rpc.server.method import Context
 from limedb.rpc.server.peer_requests import Own, StreamResponder
 from limedb.wire import replica as convert
 from limedb.wire.topology import fence_from, topology_message

@@ -20,11 +20,12 @@ from limedb.core.exposure import HEALTH_NAME
 from limedb.errors import ConfigError
 from limedb.ports import CallTracing, Recorder
 from limedb.rpc.server import connect, reflection
+from limedb.rpc.server.behaviour import Check, Context
 from limedb.rpc.server.gate import Gate, Shown
 from limedb.rpc.server.health import Health
 from limedb.rpc.server.limits import Limits
 from limedb.rpc.server.memory import PEER_COPIES, Memory
-from limedb.rpc.server.method import Check, Context, Room, handler
+from limedb.rpc.server.method import Room, handler
 from limedb.rpc.server.receiving import Gauge, NoGauge, Receiving
 from limedb.rpc.server.running_streams import Streams
 from limedb.wire.channels import MAX_MESSAGE_BYTES

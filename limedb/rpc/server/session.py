@@ -21,8 +21,8 @@ from limedb.aio.stages import begin_stages
 from limedb.encoding.varint import varint
 from limedb.errors import InvalidRequestError
 from limedb.rpc.server.answers import serialized
+from limedb.rpc.server.behaviour import Context
 from limedb.rpc.server.memory import ANSWER_COPIES, COPIES, ROOM_SECONDS, SMALL_BYTES, Held, Memory
-from limedb.rpc.server.method import Context
 from limedb.wire.old_errors import failure_of
 from limedb.wire.status import code_of, status_of
 from limedbpb.v1 import kv_pb2

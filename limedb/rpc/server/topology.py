@@ -13,7 +13,7 @@ from limedb.core.paxos import Ballot
 from limedb.core.topology import Topology
 from limedb.errors import InvalidRequestError
 from limedb.rpc.caller import check_own_word
-from limedb.rpc.server.method import Context
+from limedb.rpc.server.behaviour import Context
 from limedb.wire import topology as convert
 from limedbpb.v1 import topology_pb2, topology_pb2_grpc
 

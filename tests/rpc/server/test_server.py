@@ -1,6 +1,7 @@
 """How methods are served: statuses, counters, streams and their ends.
 
-Tests limedb/rpc/server/running_streams.py and limedb/rpc/server/method.py.
+Tests limedb/rpc/server/running_streams.py, limedb/rpc/server/stream_messages.py and
+limedb/rpc/server/method.py.
 """
 
 import asyncio

@@ -11,3 +11,8 @@ export function explain(error: unknown): string {
 export function isNotFound(error: unknown): boolean {
   return ConnectError.from(error).code === Code.NotFound;
 }
+
+/** Whether a write was refused since the key has something else than it requires. */
+export function hasChanged(error: unknown): boolean {
+  return ConnectError.from(error).code === Code.FailedPrecondition;
+}

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { LocateKeyResponse } from "../gen/limedbpb/v1/cluster_pb";
-import type { ScanEntry, SetRequestSchema } from "../gen/limedbpb/v1/kv_pb";
+import type { ConditionSchema, ScanEntry } from "../gen/limedbpb/v1/kv_pb";
 import { Consistency, type Receipt } from "../gen/limedbpb/v1/record_pb";
 import type { Content } from "../lib/content";
 import { isNotFound } from "./errors";
@@ -15,9 +15,12 @@ export const LEVELS = {
 } as const;
 export type Level = keyof typeof LEVELS;
 
+/** A value. version: 0: it is older than versions. expiresAtMs: 0: never. */
 export interface Found {
   content: Content;
   nodeUrl: string;
+  version: bigint;
+  expiresAtMs: number;
 }
 
 /** A page of keys, in order. after: where the next one begins; undefined at the end. */
@@ -29,12 +32,25 @@ export interface KeyPage {
 /** The value of a key; undefined: it has none. */
 export async function readKey(key: string, level: Level, node = ""): Promise<Found | undefined> {
   try {
-    const { content, nodeUrl } = await kv.get({ key, consistency: LEVELS[level] }, at(node));
-    return { content: content.case === "blob" ? content.value : (content.value ?? ""), nodeUrl };
+    const { content, nodeUrl, version, expiresAtMs } = await kv.get(
+      { key, consistency: LEVELS[level] },
+      at(node),
+    );
+    const value = content.case === "blob" ? content.value : (content.value ?? "");
+    return { content: value, nodeUrl, version, expiresAtMs: Number(expiresAtMs) };
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
   }
+}
+
+type Condition = MessageInitShape<typeof ConditionSchema>;
+
+/** The condition that a key still has what was shown; undefined: no value. */
+function still(shown: Found | undefined): Condition {
+  if (shown === undefined) return { holds: { case: "exists", value: false } };
+  if (shown.version > 0n) return { holds: { case: "version", value: shown.version } };
+  return { holds: stored(shown.content) };
 }
 
 /** Store a value. ttlMs: 0: forever. */
@@ -44,19 +60,32 @@ export async function writeKey(
   options: { ttlMs?: number; level?: Level; node?: string } = {},
 ): Promise<Receipt | undefined> {
   const { ttlMs = 0, level = "default", node = "" } = options;
-  const request: MessageInitShape<typeof SetRequestSchema> = {
-    key,
-    ttlMs: BigInt(ttlMs),
-    consistency: LEVELS[level],
-    content:
-      typeof content === "string" ? { case: "value", value: content } : { case: "blob", value: content },
-  };
+  const request = { key, ttlMs: BigInt(ttlMs), consistency: LEVELS[level], content: stored(content) };
   return (await kv.set(request, at(node))).receipt;
 }
 
-/** Delete a key; return how many values it had, and the receipt. */
-export async function deleteKey(key: string, level: Level = "default", node = "") {
-  return await kv.delete({ key, consistency: LEVELS[level] }, at(node));
+/** Replace what was shown; a ConnectError for which `hasChanged` holds: the key has something else by now. ttlMs:
+ * 0: forever; undefined: it expires when the value before it would have. */
+export async function replaceKey(
+  key: string,
+  content: Content,
+  shown: Found | undefined,
+  ttlMs: number | undefined,
+): Promise<void> {
+  const life = ttlMs === undefined ? { keepTtl: true } : { ttlMs: BigInt(ttlMs) };
+  await kv.set({ key, content: stored(content), condition: still(shown), ...life });
+}
+
+type Stored = { case: "value"; value: string } | { case: "blob"; value: Uint8Array };
+
+function stored(content: Content): Stored {
+  return typeof content === "string" ? { case: "value", value: content } : { case: "blob", value: content };
+}
+
+/** Delete a key; return how many values it had, and the receipt. shown: only if it still has this. */
+export async function deleteKey(key: string, level: Level = "default", node = "", shown?: Found) {
+  const condition = shown ? { condition: still(shown) } : {};
+  return await kv.delete({ key, consistency: LEVELS[level], ...condition }, at(node));
 }
 
 /** A page of the keys with a prefix: of the whole cluster, or of one node's own store. */

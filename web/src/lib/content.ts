@@ -1,3 +1,5 @@
+import { indented, isJson, type Token } from "./json";
+
 /** The value of a key: text, or bytes. */
 export type Content = string | Uint8Array;
 
@@ -12,22 +14,20 @@ export function bytesOf(content: Content): Uint8Array {
 }
 
 export function textOf(content: Content): string {
-  return typeof content === "string" ? content : new TextDecoder().decode(content);
+  return typeof content === "string"
+    ? content
+    : new TextDecoder("utf-8", { ignoreBOM: true }).decode(content);
 }
 
-/** The content as indented JSON; undefined: it isn't JSON. */
-export function jsonOf(content: Content): string | undefined {
-  try {
-    return JSON.stringify(JSON.parse(textOf(content)), undefined, 2);
-  } catch {
-    return undefined;
-  }
+/** The pieces of the content as indented JSON; undefined: it isn't JSON. */
+export function jsonOf(content: Content): Token[] | undefined {
+  return typeof content === "string" ? indented(content) : undefined;
 }
 
 /** The best view of a content. */
 export function bestView(content: Content): View {
   if (typeof content !== "string") return "hex";
-  return /^\s*[[{]/.test(content) && jsonOf(content) !== undefined ? "json" : "text";
+  return /^\s*[[{]/.test(content) && isJson(content) ? "json" : "text";
 }
 
 export function toHex(bytes: Uint8Array): string {
@@ -55,7 +55,11 @@ export function hexDump(content: Content): string {
   return lines.join("\n");
 }
 
-export function show(content: Content, view: View): string {
-  if (view === "hex") return hexDump(content);
-  return view === "json" ? (jsonOf(content) ?? "not JSON") : textOf(content);
+/** The text of bytes. Error: they are no UTF-8. */
+export function textFrom(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new Error("these bytes are no text in UTF-8");
+  }
 }

@@ -8,19 +8,65 @@ export const PAGES = [
 ] as const;
 
 const listeners = new Set<() => void>();
+/** Whether the page has something that isn't saved. */
+let isDirty = false;
+/** Where to go once that may be lost; undefined: nowhere. */
+let leaving: (() => void) | undefined;
+let shown = window.location.href;
 
 function notify(): void {
+  shown = window.location.href;
   for (const listener of listeners) listener();
 }
 
-window.addEventListener("popstate", notify);
-window.addEventListener("hashchange", notify);
+/** Take a step that leaves the page, or ask first. */
+function leave(step: () => void): void {
+  leaving = isDirty ? step : undefined;
+  if (!isDirty) step();
+  notify();
+}
+
+/** The browser has gone already: go back, and ask. */
+function moved(): void {
+  const target = window.location.href;
+  if (isDirty && target !== shown) {
+    window.history.pushState(null, "", shown);
+    leave(() => window.history.pushState(null, "", target));
+  } else {
+    notify();
+  }
+}
+
+window.addEventListener("popstate", moved);
+window.addEventListener("hashchange", moved);
+window.addEventListener("beforeunload", (event) => {
+  if (isDirty) event.preventDefault();
+});
+
+/** Say whether the page has something that isn't saved. */
+export function keepDraft(dirty: boolean): void {
+  isDirty = dirty;
+}
 
 /** Go to a page. facts: what it shows; the address has them after the #. */
 export function go(path: string, facts: Record<string, string> = {}): void {
   const hash = new URLSearchParams(Object.entries(facts).filter(([, value]) => value)).toString();
-  window.history.pushState(null, "", hash ? `${path}#${hash}` : path);
-  notify();
+  leave(() => window.history.pushState(null, "", hash ? `${path}#${hash}` : path));
+}
+
+/** The question whether to leave; undefined: there is none. */
+export function useLeaving(): { stay: () => void; leave: () => void } | undefined {
+  const step = useSyncExternalStore(subscribe, () => leaving);
+  if (!step) return undefined;
+  const end = (isLeft: boolean) => () => {
+    leaving = undefined;
+    if (isLeft) {
+      isDirty = false;
+      step();
+    }
+    notify();
+  };
+  return { stay: end(false), leave: end(true) };
 }
 
 function subscribe(listener: () => void): () => void {

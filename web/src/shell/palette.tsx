@@ -1,5 +1,6 @@
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { useCluster } from "../api/use-feed";
+import { Foreign } from "../ui/foreign";
 import { type Command, commandsFor } from "./commands";
 import { closePalette, openPalette, usePalette } from "./palette-state";
 
@@ -77,7 +78,7 @@ function CommandList(props: { commands: Command[]; chosen: number; onRun: (comma
           onClick={() => props.onRun(command)}
           className={`truncate rounded-md px-3 py-2 text-[13px] ${index === props.chosen ? "bg-raised text-accent-text" : ""}`}
         >
-          {command.name}
+          <Foreign text={command.name} />
         </div>
       ))}
     </div>

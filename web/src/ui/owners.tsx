@@ -2,6 +2,7 @@ import type { KeyOwner, LocateKeyResponse } from "../gen/limedbpb/v1/cluster_pb"
 import { bytes, hostOf, timeOf } from "../lib/format";
 import { colourOf } from "../lib/nodes";
 import { Swatch } from "./condition";
+import { Foreign } from "./foreign";
 import { Code, Table } from "./table";
 
 function holds(owner: KeyOwner): string {
@@ -17,8 +18,10 @@ export function Owners({ located, urls }: { located: LocateKeyResponse; urls: re
   return (
     <div>
       <p className="mb-2 text-muted text-xs">
-        <code className="break-all text-ink">{located.key}</code> has the token{" "}
-        <code data-testid="token">{located.token.toString()}</code>
+        <code className="break-all text-ink">
+          <Foreign text={located.key} />
+        </code>{" "}
+        has the token <code data-testid="token">{located.token.toString()}</code>
       </p>
       <Table label="Replicas" columns={["replica", "role", "holds", "written>"]}>
         {located.owners.map((owner) => (

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { Foreign } from "./foreign";
 
 /** A part of a page with a heading of its own. */
 export function Panel(props: { title: string; aside?: ReactNode; children: ReactNode; className?: string }) {
@@ -28,7 +29,7 @@ export function Trouble({ children }: { children: ReactNode }) {
       role="alert"
       className="break-words rounded-md border border-bad/40 bg-bad/10 px-3 py-2 text-[13px] text-bad"
     >
-      {children}
+      {typeof children === "string" ? <Foreign text={children} keepsLayout /> : children}
     </p>
   );
 }

@@ -2,6 +2,7 @@ import { explain } from "../../api/errors";
 import { deleteKey, type Level, readKey, writeKey } from "../../api/keys";
 import type { Receipt } from "../../gen/limedbpb/v1/record_pb";
 import type { Content } from "../../lib/content";
+import { ttlMs } from "./ttl";
 
 export const COMMANDS = ["GET", "SET", "DEL"] as const;
 
@@ -29,13 +30,6 @@ export interface Outcome {
 type Answer = Pick<Outcome, "text" | "content" | "receipt">;
 
 let last = 0;
-
-/** The milliseconds of a TTL in seconds. Error: the text isn't one. */
-function ttlMs(text: string): number {
-  const seconds = text.trim() === "" ? 0 : Number(text);
-  if (!Number.isFinite(seconds) || seconds < 0) throw new Error("the TTL must be a number of seconds");
-  return Math.round(seconds * 1000);
-}
 
 async function ask({ verb, key, value, ttl, level, node }: Command): Promise<Answer> {
   if (verb === "SET")

@@ -2,7 +2,9 @@ import { useState } from "react";
 import { LEVELS, type Level } from "../../api/keys";
 import { hostOf } from "../../lib/format";
 import { Button } from "../../ui/button";
+import { Confirm } from "../../ui/confirm";
 import { Area, Choice, Input } from "../../ui/field";
+import { Foreign } from "../../ui/foreign";
 import { Panel } from "../../ui/panel";
 import { Segments } from "../../ui/segments";
 import { COMMANDS, type Command, type Outcome, run } from "./commands";
@@ -18,6 +20,7 @@ export function Executor({ urls, onChange }: { urls: readonly string[]; onChange
   const [command, setCommand] = useState(START);
   const [outcomes, setOutcomes] = useState<readonly Outcome[]>([]);
   const [isRunning, setRunning] = useState(false);
+  const [isAsking, setAsking] = useState(false);
   const change = (part: Partial<Command>) => setCommand({ ...command, ...part });
   const nodes = [{ value: "", text: "any" }, ...urls.map((url) => ({ value: url, text: hostOf(url) }))];
   const execute = async () => {
@@ -33,7 +36,8 @@ export function Executor({ urls, onChange }: { urls: readonly string[]; onChange
         className="space-y-3"
         onSubmit={(event) => {
           event.preventDefault();
-          void execute();
+          if (command.verb === "DEL") setAsking(true);
+          else void execute();
         }}
       >
         <div className="flex flex-wrap items-end gap-2">
@@ -84,6 +88,22 @@ export function Executor({ urls, onChange }: { urls: readonly string[]; onChange
           </Button>
         </div>
       </form>
+      {isAsking && (
+        <Confirm
+          title="Delete this key?"
+          action="Delete"
+          onConfirm={() => {
+            setAsking(false);
+            void execute();
+          }}
+          onCancel={() => setAsking(false)}
+        >
+          <code className="break-all">
+            <Foreign text={command.key} />
+          </code>{" "}
+          will be deleted, whatever its value is.
+        </Confirm>
+      )}
       {outcomes[0] && <OutcomeView outcome={outcomes[0]} />}
       {outcomes.length > 0 && <History outcomes={outcomes} onChoice={setCommand} />}
     </Panel>

@@ -1,4 +1,5 @@
 import { figure, hostOf } from "../../lib/format";
+import { Foreign } from "../../ui/foreign";
 import type { Command, Outcome } from "./commands";
 
 function wordsOf({ verb, key, level, node }: Command): string {
@@ -18,9 +19,11 @@ export function History(props: { outcomes: readonly Outcome[]; onChoice: (comman
               onClick={() => props.onChoice(outcome.command)}
               className="flex w-full items-center gap-3 rounded px-2 py-1 text-left text-xs hover:bg-raised"
             >
-              <span className="min-w-0 grow truncate font-mono">{wordsOf(outcome.command)}</span>
+              <span className="min-w-0 grow truncate font-mono">
+                <Foreign text={wordsOf(outcome.command)} />
+              </span>
               <span className={`min-w-0 truncate ${outcome.isError ? "text-bad" : "text-muted"}`}>
-                {outcome.text}
+                <Foreign text={outcome.text} />
               </span>
               <span className="shrink-0 font-mono text-muted">{figure(outcome.ms)} ms</span>
             </button>

@@ -1,5 +1,7 @@
 import { bytes, clock, timeOf } from "../../lib/format";
+import { visibleText } from "../../lib/visible";
 import { Button } from "../../ui/button";
+import { Foreign } from "../../ui/foreign";
 import { Quiet, Trouble } from "../../ui/panel";
 import { Code, Table } from "../../ui/table";
 import type { Keys } from "./use-keys";
@@ -19,11 +21,11 @@ export function KeyTable(props: { keys: Keys; chosen?: string; onChoice: (key: s
               <td className="w-full max-w-0">
                 <button
                   type="button"
-                  title={entry.key}
+                  title={visibleText(entry.key)}
                   onClick={() => props.onChoice(entry.key)}
                   className="block w-full truncate text-left font-mono text-xs hover:text-accent-text"
                 >
-                  {entry.key}
+                  <Foreign text={entry.key} />
                 </button>
               </td>
               <Code right>{bytes(entry.size)}</Code>

@@ -1,35 +1,47 @@
-import { useEffect, useState } from "react";
+import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { explain } from "../../api/errors";
-import { type Found, locateKey, readKey } from "../../api/keys";
+import { KeyFeed, type KeyNow } from "../../api/key-feed";
+import { locateKey } from "../../api/keys";
 import type { LocateKeyResponse } from "../../gen/limedbpb/v1/cluster_pb";
 
-export interface KeyState {
-  found: Found | undefined;
+/** How long after it expired a value is read again, in ms: clocks differ a little. */
+const LATE = 300;
+/** The longest time that a browser's timer waits, in ms. */
+const LONGEST = 2 ** 31 - 1;
+
+export interface KeyState extends KeyNow {
   located: LocateKeyResponse | undefined;
-  trouble: string;
-  isRead: boolean;
+  /** Read it again. */
+  read: () => void;
 }
 
-const NOTHING: KeyState = { found: undefined, located: undefined, trouble: "", isRead: false };
-
-/** A key's value and its holders, read again when `changes` grows. */
+/** A key's value and its holders, followed as they change; read again when `changes` grows. */
 export function useKey(name: string, changes: number): KeyState {
-  const [state, setState] = useState(NOTHING);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a changed key is read again
+  const feed = useMemo(() => new KeyFeed(name), [name]);
+  const now = useSyncExternalStore(feed.subscribe, feed.get);
+  const [placed, setPlaced] = useState<{ located?: LocateKeyResponse; trouble: string }>({ trouble: "" });
+  const version = now.found?.version;
+  const endsAt = now.found?.expiresAtMs ?? 0;
+  useEffect(() => {
+    if (changes > 0) void feed.read();
+  }, [feed, changes]);
+  useEffect(() => {
+    if (endsAt === 0) return;
+    const timer = setTimeout(
+      () => feed.read(),
+      Math.min(LONGEST, Math.max(LATE, endsAt + LATE - Date.now())),
+    );
+    return () => clearTimeout(timer);
+  }, [feed, endsAt]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: replicas change with the value
   useEffect(() => {
     let isCurrent = true;
-    const keep = (part: Partial<KeyState>) => isCurrent && setState((before) => ({ ...before, ...part }));
-    if (name) {
-      readKey(name, "default")
-        .then((found) => keep({ found, trouble: "", isRead: true }))
-        .catch((error: unknown) => keep({ trouble: explain(error), isRead: true }));
-      locateKey(name)
-        .then((located) => keep({ located }))
-        .catch((error: unknown) => keep({ trouble: explain(error) }));
-    }
+    locateKey(name)
+      .then((located) => isCurrent && setPlaced({ located, trouble: "" }))
+      .catch((error: unknown) => isCurrent && setPlaced({ trouble: explain(error) }));
     return () => {
       isCurrent = false;
     };
-  }, [name, changes]);
-  return state;
+  }, [name, changes, version]);
+  return { ...now, trouble: now.trouble || placed.trouble, located: placed.located, read: feed.read };
 }

@@ -1,8 +1,26 @@
 import { useState } from "react";
-import { bestView, bytesOf, type Content, show, VIEWS } from "../../lib/content";
+import {
+  bestView,
+  bytesOf,
+  type Content,
+  hexDump,
+  jsonOf,
+  textOf,
+  VIEWS,
+  type View,
+} from "../../lib/content";
 import { bytes } from "../../lib/format";
+import { Foreign } from "../../ui/foreign";
 import { Scroll } from "../../ui/scroll";
 import { Segments } from "../../ui/segments";
+import { JsonText } from "./json-text";
+
+function Shown({ content, view }: { content: Content; view: View }) {
+  if (view === "hex") return <>{hexDump(content)}</>;
+  if (view === "text") return <Foreign text={textOf(content)} keepsLayout />;
+  const tokens = jsonOf(content);
+  return tokens ? <JsonText tokens={tokens} /> : <>not JSON</>;
+}
 
 /** A value as text, as JSON or as bytes: always as text on the page, never as HTML. */
 export function ValueView({ content }: { content: Content }) {
@@ -20,7 +38,7 @@ export function ValueView({ content }: { content: Content }) {
           data-testid="value"
           className={`p-2.5 font-mono text-xs ${view === "hex" ? "" : "whitespace-pre-wrap break-all"}`}
         >
-          {show(content, view)}
+          <Shown content={content} view={view} />
         </pre>
       </Scroll>
     </div>

@@ -1,4 +1,9 @@
-"""Errors are copied as they are: pools of processes and task queues send them to other processes."""
+"""Errors are copied as they are: pools of processes and task queues send them to other processes.
+
+Tests limedb/errors/base.py, limedb/errors/callers.py, limedb/errors/limits.py, limedb/errors/remote.py,
+limedb/errors/requests.py, limedb/errors/starting.py, limedb/errors/stores.py and
+limedb/errors/unavailable.py.
+"""
 
 import copy
 import inspect

@@ -8,12 +8,9 @@ Tested in tests/simulation/test_cluster.py.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
-from random import Random
 from typing import Any
 
-from limedb.aio.aside import Compute, compute_here
 from limedb.aio.quorum_driver import QuorumDriver
 from limedb.cluster.gossip.clock_lead import ClockLead
 from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
@@ -29,22 +26,12 @@ from limedb.cluster.topology.verifier import Verifier
 from limedb.core.damage import Damage
 from limedb.core.detector import Status
 from limedb.core.hlc import HybridClock, version_at
-from limedb.core.membership import NodeLoad, NodeState
+from limedb.core.membership import NodeState
 from limedb.core.problems import Problem, Problems
-from limedb.core.quorum import Level
 from limedb.core.stop_limits import drain_seconds, uncounted_ms
 from limedb.core.topology import MemberState
-from limedb.ports import (
-    Clock,
-    GossipTransport,
-    HintLog,
-    NodeFile,
-    OperationLog,
-    Replicas,
-    Saved,
-    Store,
-    TopologyTransport,
-)
+from limedb.engine.world import Settings, World
+from limedb.ports import Saved
 from limedb.replication.checked_replicas import CheckedReplicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.coordinator import Coordinator
@@ -55,68 +42,13 @@ from limedb.replication.repair.anti_entropy import Repairer
 from limedb.replication.repair.healing import Healer
 from limedb.replication.repair.hint_replay import HintReplayer
 from limedb.replication.repair.lost_hints import LostHints
-from limedb.replication.repair.owed import OwedMark
 from limedb.replication.repair.refused import RefusedWrites
-from limedb.replication.repair.scrubber import Scrubber, ScrubMark
+from limedb.replication.repair.scrubber import Scrubber
 from limedb.replication.replica import LocalReplica
 from limedb.replication.scan.scanner import Scanner
 from limedb.replication.streaming.handoff import Handoff
 from limedb.replication.watch.drain import wait_watchable
-from limedb.replication.watch.watcher import MAX_REPORTED, Watcher
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The settings of an engine; see config.SETTINGS. Times are in seconds."""
-
-    node_url: str
-    address: str = ""
-    """The host:port that peers dial."""
-    seeds: tuple[str, ...] = ()
-    """URLs of other nodes."""
-    zone: str = ""
-    version: str = ""
-    virtual_nodes: int = 256
-    replication_factor: int = 3
-    level: Level = Level.QUORUM
-    gossip_interval: float = 1.0
-    may_found: bool = True
-    """Whether it may found a cluster."""
-    dead_node_timeout: float = 600.0
-    tombstone_grace: float = 86_400.0
-    max_clock_skew: float = 0.5
-    repair_interval: float = 600.0
-    scrub_interval: float = 604_800.0
-    max_read_size: int = 4 << 20
-    """The most bytes of values in one answer."""
-    max_reported: int = MAX_REPORTED
-    """The number of keys of which watches remember their last report."""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """The outside of an engine."""
-
-    store: Store
-    node_file: NodeFile
-    hints: HintLog
-    operations: OperationLog
-    clock: Clock
-    rng: Random
-    gossip: GossipTransport
-    topology: TopologyTransport
-    connect: "Callable[[Engine], Replicas]"
-    """Makes the directory of all replicas around the own one."""
-    load: Callable[[], NodeLoad | None] = lambda: None
-    """Returns the node's load; None: it isn't reported."""
-    scrub_mark: ScrubMark | None = None
-    """The progress of scrubbing."""
-    refused_mark: OwedMark | None = None
-    """Whether writes were refused for lack of room."""
-    lost_hints_mark: OwedMark | None = None
-    """Whether hints were lost."""
-    compute: Compute = compute_here
-    """Runs long computations beside the event loop."""
+from limedb.replication.watch.watcher import Watcher
 
 
 class Engine:
@@ -191,7 +123,7 @@ class Engine:
             self.skew.now_ms,
         )
         self.healer = Healer(settings.node_url, world.store, self.replicas, self.topology_store, clock)
-        self.replica.healer = self.healer
+        self.replica.healing.healer = self.healer
         self.healer.mend = self.replica.guard.mend
         self.scrubber = Scrubber(world.store, clock, settings.scrub_interval, world.scrub_mark)
         self.door = self.door_class(self.replica, self.skew)

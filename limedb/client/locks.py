@@ -1,0 +1,173 @@
+"""Locks and leaders: one of many processes works, and another takes over when it fails.
+
+It owns what becomes of the work when a lock is lost: the task that runs it is cancelled. It must never send
+anything itself.
+
+Tested in tests/client/test_locks.py.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
+from typing import Self, TypeVar
+
+from limedb.aio.retrying import Pauses
+from limedb.client.arguments import Value
+from limedb.client.holding import Hold, holder_in
+from limedb.errors import (
+    ClientStateError,
+    LimeDBError,
+    LockLostError,
+    RequestTimeoutError,
+    UnavailableError,
+)
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Lock:
+    """A lock, from `Client.lock`, for use with `async with`, or by `acquire` and `release`.
+
+    It is lost when its key isn't renewed in time, because the process or its event loop stood still or too
+    few nodes answered, and when somebody deletes the key. The task of a block that runs then is cancelled,
+    and the block ends with LockLostError.
+
+    make: returns the holding, which calls a function when the lock is lost. wait: seconds; None: as long as
+    it takes. on_lost: called when the lock is lost.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Callable[[], object]], Hold],
+        wait: float | None,
+        on_lost: Callable[[], object] | None,
+    ) -> None:
+        self._hold, self._wait, self._on_lost = make(self._lost), wait, on_lost
+        self._task: asyncio.Task[object] | None = None
+        self._block: AbstractAsyncContextManager[None] | None = None
+
+    @property
+    def token(self) -> int:
+        """The fencing token: greater than that of each holder before. 0: it isn't held."""
+        return self._hold.token
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the holder may rely on it now."""
+        return self._hold.is_held
+
+    def check(self) -> None:
+        """LockLostError: it isn't held, or no longer."""
+        self._hold.check()
+
+    async def acquire(self) -> int:
+        """Take it; return the token. LockTakenError: somebody else has it, and `wait` is over. Without a
+        block nothing is cancelled: use `on_lost`, `is_held` or `check`.
+        """
+        return await self._hold.take(self._wait)
+
+    async def release(self) -> None:
+        """Give it back. LockLostError: it was lost before."""
+        await self._hold.give_back()
+
+    async def __aenter__(self) -> Self:
+        await self.acquire()
+        self._block = self.block()
+        await self._block.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        block, self._block = self._block, None
+        return await block.__aexit__(kind, error, trace) if block is not None else None
+
+    @asynccontextmanager
+    async def block(self) -> AsyncIterator[None]:
+        """A block of the current task, which has acquired the lock; its end releases it."""
+        self._task = task = asyncio.current_task()
+        cancelled_before = task.cancelling() if task is not None else 0
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            is_by_loss, self._task = self._task is None, None
+            is_ended_by_us = (
+                is_by_loss
+                and task is not None
+                and task.uncancel() <= cancelled_before
+                and isinstance(error, asyncio.CancelledError)
+            )
+            await self._end(error is None or is_ended_by_us)
+
+    async def _end(self, reports_loss: bool) -> None:
+        try:
+            await self.release()
+        except LockLostError as lost:
+            if reports_loss:
+                raise lost from None
+        except LimeDBError as failed:
+            log.warning("a lock stays until it expires, since it could not be released: %s", failed)
+
+    def _lost(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+        if self._on_lost is not None:
+            self._on_lost()
+
+
+class Leader:
+    """A candidate, from `Client.leader`: one of all candidates of a name leads at a time.
+
+    make: returns a lock that waits. current: reads its key.
+    """
+
+    def __init__(self, make: Callable[[], Lock], current: Callable[[], Awaitable[Value | None]]) -> None:
+        self._make, self._current = make, current
+
+    async def current(self) -> str | None:
+        """Return the name of the candidate that leads; None: there is none now."""
+        found = await self._current()
+        return None if found is None else holder_in(found)
+
+    async def run(self, work: Callable[[Lock], Awaitable[T]]) -> T:
+        """Wait until it leads, do the work, and return its result. `work` gets the lock, which has the
+        fencing token. When leadership is lost, the work is cancelled and the candidate waits again, so the
+        work may begin several times. Its own errors end it.
+        """
+        while True:
+            lock = await self._elected()
+            is_done = False
+            try:
+                async with lock.block():
+                    result = await work(lock)
+                    is_done = True
+            except LockLostError as lost:
+                if is_done:
+                    return result
+                log.warning("%s; the candidate waits again", lost)
+            else:
+                return result
+
+    async def _elected(self) -> Lock:
+        """Return a lock that is held, however long too few nodes answer."""
+        pauses = Pauses()
+        while True:
+            lock = self._make()
+            try:
+                await lock.acquire()
+            except ClientStateError:
+                raise
+            except (UnavailableError, RequestTimeoutError) as error:
+                log.warning("the candidate waits: %s", error)
+                await asyncio.sleep(pauses.pause())
+            else:
+                return lock

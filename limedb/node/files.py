@@ -1,0 +1,115 @@
+"""What a node has on disk, from its opening to its close.
+
+It owns the order in which the files are opened and closed, and which of them a node can't be without. It must
+never know what is in them.
+
+Tested in tests/scenarios/test_disk_troubles.py.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from limedb.config import Config
+from limedb.core.problems import Problem
+from limedb.ports import HintLog, NodeFile, OperationLog, Store
+from limedb.replication.change_log import ChangeLog
+from limedb.storage.data_names import check_names, gone_data, has_data
+from limedb.storage.data_watch import LOOK_SECONDS, DataWatch, data_of
+from limedb.storage.go_data import GoFile, find_go_file
+from limedb.storage.node_damage import damaged_before, prepare_node_file
+from limedb.storage.node_file import JsonNodeFile, open_node_file
+from limedb.storage.opening import (
+    open_change_tail,
+    open_hint_log,
+    open_operation_log,
+    open_store,
+    side_files,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFiles:
+    """The open files of a node."""
+
+    place: tuple[str, Path, str]
+    """The kind of the store, the folder, and the node's URL."""
+    inherited: GoFile | None
+    """What the node is to take over of a Go LimeDB; None: nothing."""
+    node_file: NodeFile
+    store: Store
+    hints: HintLog
+    operations: OperationLog
+    damaged: list[Path]
+    """Data that was set aside because of damage, now or earlier."""
+    gone: str
+    """What is left of data that is gone, in words; empty: nothing."""
+    fail: Callable[[Exception], None]
+    """Stops the node."""
+
+    def take_over_changes(self, changes: ChangeLog) -> None:
+        """Continue the log of changes of the last run, so that watches count this node at once."""
+        if (tail := open_change_tail(*self.place).take(self.store.high_water())) is not None:
+            changes.take_over(tail)
+
+    async def save_changes(self, changes: ChangeLog) -> None:
+        """Save the log of changes for the next run, when nothing is written any longer."""
+        file = open_change_tail(*self.place)
+        await asyncio.to_thread(file.save, changes.tail(), self.store.high_water())
+
+    def watches(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """The watches over the files. Without its data a node stops; it only reports the loss of hints."""
+        needed = data_of(self.store.stats()) | {
+            path: "without it retries of writes get an unknown outcome"
+            for name, path in side_files(*self.place).items()
+            if name == "operations"
+        }
+        watches: dict[str, Callable[[], Awaitable[None]]] = {
+            "the watch over the data": DataWatch(needed, self.fail).run,
+            "the watch over the hints": self._look_at_hints,
+        }
+        if isinstance(self.node_file, JsonNodeFile):
+            watches["the watch over node.json"] = self.node_file.keep
+        return watches
+
+    def problems(self) -> Iterator[Problem]:
+        """What an operator should know of the files."""
+        for folder in self.damaged:
+            yield Problem(f"damaged data of this node is in {folder}: remove it when it is no longer needed")
+        for trouble in filter(None, (self.gone, self.hints.trouble)):
+            yield Problem(trouble)
+
+    async def _look_at_hints(self) -> None:
+        while True:
+            await asyncio.to_thread(self.hints.look)
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def open_files(
+    config: Config, now_ms: int, node_id: str, fail: Callable[[Exception], None], stack: AsyncExitStack
+) -> NodeFiles:
+    """Open a node's files. node_id: of the node, if it is new. stack: closes them.
+
+    LimeDBError: they can't be used; what was opened is on the stack.
+    """
+    place = config.store, config.data_dir, config.node_url
+    check_names(*place)
+    has_run, gone = has_data(*place), gone_data(*place)
+    if gone:
+        log.warning("%s", gone)
+    inherited = find_go_file(*place, now_ms, config.max_value_size)
+    node_file = open_node_file(*place)
+    await prepare_node_file(*place, node_file, node_id)
+    store = open_store(*place, config.durability, fail)
+    stack.push_async_callback(store.close)
+    hints = open_hint_log(*place, has_run)
+    stack.push_async_callback(hints.close)
+    operations = open_operation_log(*place, config.durability, fail, has_run)
+    stack.push_async_callback(operations.close)
+    damaged = damaged_before(config.data_dir, config.node_url)  # includes damage found at this start
+    return NodeFiles(place, inherited, node_file, store, hints, operations, damaged, gone, fail)
