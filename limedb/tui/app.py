@@ -4,6 +4,7 @@ It owns the task that follows the cluster. It must never call the cluster except
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
@@ -16,13 +17,13 @@ from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
 
 from limedb.core.quorum import Level
 from limedb.core.visible import visible
-from limedb.errors import LimeDBError, brief
+from limedb.errors import ConditionFailedError, LimeDBError, brief
 from limedb.tls.target import Target
 from limedb.tui import gossip, ring
 from limedb.tui.cluster import Cluster
 from limedb.tui.data_pane import DataPane
 from limedb.tui.dialogs import DeleteDialog, KeyDialog, SetDialog
-from limedb.tui.drafts import Draft, draft_of
+from limedb.tui.drafts import Draft, Present, draft_of
 from limedb.tui.figures import Cell, short
 from limedb.tui.help import HelpDialog
 from limedb.tui.panes import EventsPane, LinesPane, NodesTable
@@ -182,7 +183,7 @@ class LimeApp(App[None]):
     def action_edit(self) -> None:
         """Ask for a new value of the key on the screen, beginning with its present one."""
         data = self.query_one(DataPane)
-        draft = draft_of(data.key, data.value, self._level)
+        draft = draft_of(data.present, self._level)
         if not data.key:
             self._say("no key is chosen: search one, or get one")
         elif draft is None:
@@ -198,6 +199,9 @@ class LimeApp(App[None]):
             draft, self._level = typed, typed.level
             try:
                 receipt = await self._session.set(draft)
+            except ConditionFailedError as error:
+                draft, problem = _after(draft, error)
+                continue
             except LimeDBError as error:
                 problem = visible(str(error))
                 continue
@@ -215,12 +219,17 @@ class LimeApp(App[None]):
         if not data.key:
             self._say("no key is chosen: search one, or get one")
             return
-        asked = await self.push_screen_wait(DeleteDialog(data.key, self._level))
+        present = data.present
+        asked = await self.push_screen_wait(DeleteDialog(present.key, self._level))
         if asked is None:
             return
         self._level = asked.level
         try:
-            deleted = await self._session.delete(*asked)
+            deleted = await self._session.delete(*asked, present)
+        except ConditionFailedError:
+            self.notify("somebody changed it meanwhile: it was not deleted", severity="error", markup=False)
+            data.read(present.key)
+            return
         except LimeDBError as error:
             self._complain(error)
             return
@@ -242,3 +251,11 @@ class LimeApp(App[None]):
     def action_help(self) -> None:
         """Show the keys."""
         self.push_screen(HelpDialog())
+
+
+def _after(draft: Draft, failed: ConditionFailedError) -> tuple[Draft, str]:
+    """Return a draft whose key has changed since it was opened, to replace what is there now."""
+    now = Present(draft.key, failed.value, failed.version if failed.exists else 0)
+    if not failed.exists:
+        return replace(draft, present=now), "it has expired or was deleted meanwhile: ctrl+s stores it anew"
+    return replace(draft, present=now), "somebody changed it meanwhile: ctrl+s stores yours over it"

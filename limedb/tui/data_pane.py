@@ -17,13 +17,15 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import DataTable, Input
 
+from limedb.client import Entry
 from limedb.core.quorum import Level
 from limedb.core.visible import visible
 from limedb.errors import LimeDBError
 from limedb.operator.console_values import Owner
 from limedb.tui.browsing import Place
 from limedb.tui.data_widgets import KeysTable, ValuePane
-from limedb.tui.details import caption, expiry, replicas
+from limedb.tui.details import caption, replicas
+from limedb.tui.drafts import Present
 from limedb.tui.figures import clip
 from limedb.tui.panes import LinesPane
 from limedb.tui.session import TuiSession
@@ -56,7 +58,7 @@ class DataPane(Vertical):
         self.place = Place()
         self.key, self.view = "", View.TEXT
         self.level: Level | None = None
-        self.value: str | bytes | None = None
+        self.entry: Entry | None = None
         self._owners: tuple[Owner, ...] = ()
         self._trouble = ""
         self._reads, self._is_live = 0, False
@@ -166,23 +168,28 @@ class DataPane(Vertical):
             self._is_live = False
             self._show()
 
+    @property
+    def present(self) -> Present:
+        """What the key on the screen has."""
+        if self.entry is None:
+            return Present(self.key, None, 0)
+        return Present(self.key, self.entry.value, self.entry.version)
+
     async def _read_once(self, key: str) -> bool:
         """Show a key's value, or why the read failed; return whether it succeeded."""
         try:
-            value = await self._session.get(key, self.level)
+            entry = await self._session.get(key, self.level)
             owners = await self._session.owners(key)
         except LimeDBError as error:
             self._take(key, None, (), visible(str(error)))
             return False
-        self._take(key, value, owners)
+        self._take(key, entry, owners)
         return True
 
-    def _take(
-        self, key: str, value: str | bytes | None, owners: tuple[Owner, ...], trouble: str = ""
-    ) -> None:
-        if value is not None and (key != self.key or self.value is None):
-            self.view = guess(value)
-        self.key, self.value, self._owners, self._trouble = key, value, owners, trouble
+    def _take(self, key: str, entry: Entry | None, owners: tuple[Owner, ...], trouble: str = "") -> None:
+        if entry is not None and entry.value is not None and (key != self.key or self.entry is None):
+            self.view = guess(entry.value)
+        self.key, self.entry, self._owners, self._trouble = key, entry, owners, trouble
         self._show()
 
     def _show(self) -> None:
@@ -190,12 +197,12 @@ class DataPane(Vertical):
         title = clip(visible(self.key), 60) or "Value"
         if self._trouble:
             pane.show(title, "not read", self._trouble)
-        elif self.value is None:
+        elif self.entry is None or self.entry.value is None:
             pane.show(title, "", "it has no value" if self.key else "")
         else:
             now_ms = time.time_ns() // 1_000_000
-            subtitle = caption(self.value, self.view, expiry(self._owners), now_ms)
+            subtitle = caption(self.entry.value, self.view, self.entry.expires_at_ms, now_ms)
             subtitle += f", at {self.level.name}" if self.level else ""
             subtitle += ", live" if self._is_live else ""
-            pane.show(title, subtitle, shown(self.value, self.view, pane.room))
+            pane.show(title, subtitle, shown(self.entry.value, self.view, pane.room))
         owners.show(replicas(self._owners, owners.room))

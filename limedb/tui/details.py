@@ -19,11 +19,6 @@ def caption(value: str | bytes, view: View, expires_at: int, now_ms: int) -> str
     return f"{kind} of {size(length)}, as {view.value}{life}"
 
 
-def expiry(owners: Sequence[Owner]) -> int:
-    """Return when the newest record among the owners expires, in ms since 1970; 0: never."""
-    return max(owners, key=lambda owner: owner.version).expires_at if owners else 0
-
-
 def replicas(owners: Sequence[Owner], width: int) -> list[Line]:
     """Return a line of `width` characters for each owner of a key: whether it has the newest version."""
     newest = max((owner.version for owner in owners), default=0)

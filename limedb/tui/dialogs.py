@@ -3,6 +3,7 @@
 Tested in tests/tui/test_app.py.
 """
 
+from dataclasses import replace
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from textual import on
@@ -16,7 +17,7 @@ from limedb.core.quorum import Level
 from limedb.core.visible import visible
 from limedb.errors import brief
 from limedb.tui.choice import Choice
-from limedb.tui.drafts import Draft
+from limedb.tui.drafts import NEVER, Draft
 from limedb.tui.values import View
 
 T = TypeVar("T")
@@ -93,6 +94,7 @@ class SetDialog(Dialog[Draft]):
     def __init__(self, draft: Draft, problem: str = "") -> None:
         super().__init__(draft.level)
         self._draft, self._problem = draft, problem
+        self._shown_key = draft.key
         self._view = Choice("as", [view.value for view in View], draft.view.value, "view")
 
     def compose(self) -> ComposeResult:
@@ -101,9 +103,8 @@ class SetDialog(Dialog[Draft]):
             dialog.border_title = "Set a key"
             yield Input(self._draft.key, placeholder="key", id="key")
             yield TextArea(self._draft.text, id="value", tab_behavior="focus", placeholder="value")
-            yield Input(
-                self._draft.ttl, placeholder="seconds to live (empty: forever)", type="number", id="ttl"
-            )
+            empty = "forever" if self._draft.present is None else f"as before; or {NEVER}"
+            yield Input(self._draft.ttl, placeholder=f"seconds to live (empty: {empty})", id="ttl")
             yield self._view
             yield self._choice
             yield Label(id="problem", markup=False)
@@ -116,13 +117,18 @@ class SetDialog(Dialog[Draft]):
 
     def on_mount(self) -> None:
         """Show the problem of the last try."""
+        self._shown_key = self.query_one("#key", Input).value
         self._show_problem(self._problem)
 
     @property
     def draft(self) -> Draft:
         """The draft as typed."""
-        return Draft(
-            key=self.query_one("#key", Input).value,
+        typed = self.query_one("#key", Input).value
+        return replace(
+            self._draft,
+            key=self._draft.key
+            if typed == self._shown_key
+            else typed,  # a field may change what it can't show
             text=self.query_one("#value", TextArea).text,
             view=View(self._view.chosen),
             ttl=self.query_one("#ttl", Input).value,

@@ -3,16 +3,32 @@
 import json
 import math
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple
 
+from textual.document._document import Document
+
+from limedb.core import json_layout
 from limedb.core.quorum import Level
 from limedb.tui.values import MAX_SHOWN, View, guess
+
+NEVER = "never"
+"""Typed as the seconds to live of a value that is to stay."""
+
+
+class Present(NamedTuple):
+    """What a key had when it was opened. value: None: nothing. version: 0: none, or older than versions."""
+
+    key: str
+    value: str | bytes | None
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A key, a value as typed in a view, and its seconds to live, as typed (empty: forever). level: None: the
-    nodes' default.
+    """A key, a value as typed in a view, and its seconds to live, as typed (empty: as before, or forever).
+
+    level: None: the nodes' default. present: what it is to replace, if the key still has it; None: it is
+    stored whatever the key has. is_text: in hex, it stands for text.
     """
 
     key: str = ""
@@ -20,38 +36,54 @@ class Draft:
     view: View = View.TEXT
     ttl: str = ""
     level: Level | None = None
+    present: Present | None = None
+    is_text: bool = False
 
     @property
     def value(self) -> str | bytes:
         """The value to store. ValueError: the text is not valid in its view."""
         if self.view is View.HEX:
-            return _bytes(self.text)
+            return _decoded(_bytes(self.text)) if self.is_text else _bytes(self.text)
         if self.view is View.JSON:
             _check_json(self.text)
         return self.text
 
     @property
     def seconds(self) -> float | None:
-        """The seconds that it lives; None: forever. ValueError: the text is not a time."""
-        if not self.ttl.strip():
+        """The seconds that it lives; None: forever, or as before. ValueError: the text is not a time."""
+        if self.ttl.strip() in ("", NEVER):
             return None
         try:
             seconds = float(self.ttl)
         except ValueError:
             seconds = math.nan
         if not 0 < seconds < math.inf:
-            raise ValueError("the seconds to live must be a number above 0")
+            raise ValueError(f"the seconds to live must be a number above 0, or {NEVER}")
         return seconds
 
+    @property
+    def replaced(self) -> Present | None:
+        """What it is to replace; None: another key was typed, or it replaces nothing in particular."""
+        return self.present if self.present is not None and self.present.key == self.key else None
 
-def draft_of(key: str, value: str | bytes | None, level: Level | None) -> Draft | None:
-    """Return a draft to edit a key's value; None: the value is too large."""
+    @property
+    def keeps_ttl(self) -> bool:
+        """Whether the value expires when the one before it would have."""
+        return self.replaced is not None and not self.ttl.strip()
+
+
+def draft_of(present: Present, level: Level | None) -> Draft | None:
+    """Return a draft to edit what a key has; None: the value is too large."""
+    key, value = present.key, present.value
     if value and len(value) > MAX_SHOWN:
         return None
     if isinstance(value, bytes):
-        return Draft(key, value.hex(" "), View.HEX, level=level)
-    view = View.JSON if guess(value or "") is View.JSON else View.TEXT
-    return Draft(key, value or "", view, level=level)
+        return Draft(key, value.hex(" "), View.HEX, "", level, present)
+    text = value or ""
+    if Document(text).text != text:  # the field would change the ends of its lines
+        return Draft(key, text.encode().hex(" "), View.HEX, "", level, present, is_text=True)
+    view = View.JSON if guess(text) is View.JSON else View.TEXT
+    return Draft(key, text, view, "", level, present)
 
 
 def _bytes(text: str) -> bytes:
@@ -61,15 +93,20 @@ def _bytes(text: str) -> bytes:
         raise ValueError("this is not hex: type two digits for each byte, as in 00 ff 2a") from None
 
 
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"these bytes are no text in UTF-8: {error.reason}, byte {error.start}") from None
+
+
 def _check_json(text: str) -> None:
     try:
-        json.loads(text, parse_constant=_refuse)
+        json_layout.check(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise ValueError(f"this is not JSON: {error.msg.lower()}, {where}") from None
+    except ValueError as error:
+        raise ValueError(f"this is not JSON: {error}") from None
     except RecursionError:
         raise ValueError("this JSON is nested too deeply to be read") from None
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"this is not JSON: {constant} is not a number in JSON")

@@ -9,8 +9,9 @@ Tested in tests/tui/test_console.py.
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import TypedDict
 
-from limedb.client import Client, Receipt, connect
+from limedb.client import Client, Entry, Receipt, connect
 from limedb.client.arguments import addresses_of
 from limedb.core.quorum import Level
 from limedb.errors import UnavailableError
@@ -18,7 +19,7 @@ from limedb.operator.console import ConsoleCalls
 from limedb.operator.console_follow import Follower
 from limedb.operator.console_values import Gossip, KeyPage, Lost, Owner, Sample
 from limedb.tls.target import Target, target_of
-from limedb.tui.drafts import Draft
+from limedb.tui.drafts import Draft, Present
 
 PAGE_SIZE = 100
 
@@ -76,9 +77,9 @@ class TuiSession:
         self._refuse_other()
         return await self._calls.owners(key, self._follower.addresses)
 
-    async def get(self, key: str, level: Level | None) -> str | bytes | None:
-        """Return the value of a key, at a level (None: the nodes' default); None: it has none."""
-        return await (await self._values()).get(key, consistency=level)
+    async def get(self, key: str, level: Level | None) -> Entry | None:
+        """Return what a key has, at a level (None: the nodes' default); None: it has no value."""
+        return await (await self._values()).get_entry(key, consistency=level)
 
     async def changes(self, key: str) -> AsyncGenerator[None, None]:
         """Yield once the watch of a key has begun, then at each of its changes."""
@@ -90,13 +91,26 @@ class TuiSession:
                     yield
 
     async def set(self, draft: Draft) -> Receipt:
-        """Store a draft."""
+        """Store a draft. ConditionFailedError: the key has something else by now than what it replaces."""
         client = await self._values()
-        return await client.set(draft.key, draft.value, draft.seconds, consistency=draft.level)
+        life, replaced = draft.seconds, draft.replaced
+        if replaced is None:
+            return await client.set(draft.key, draft.value, life, consistency=draft.level)
+        return await client.set(
+            draft.key,
+            draft.value,
+            life,
+            **_still(replaced),
+            keep_ttl=draft.keeps_ttl,
+            consistency=draft.level,
+        )
 
-    async def delete(self, key: str, level: Level | None) -> bool:
-        """Delete a key, at a level; return whether it had a value."""
-        return await (await self._values()).delete(key, consistency=level)
+    async def delete(self, key: str, level: Level | None, present: Present | None = None) -> bool:
+        """Delete a key, at a level; return whether it had a value. present: only if it still has this;
+        ConditionFailedError.
+        """
+        condition = _Condition() if present is None else _still(present)
+        return await (await self._values()).delete(key, consistency=level, **condition)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -123,3 +137,15 @@ class TuiSession:
             raise UnavailableError(
                 f"cluster {self._met} answers here now, no longer {self._own}: press c to continue with it"
             )
+
+
+class _Condition(TypedDict, total=False):
+    if_version: int
+    if_value: str | bytes
+
+
+def _still(present: Present) -> _Condition:
+    """Return the condition that a key has what it had."""
+    if present.version or present.value is None:
+        return {"if_version": present.version}
+    return {"if_value": present.value}

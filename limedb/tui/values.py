@@ -1,8 +1,8 @@
 """A value as text, JSON or hex, for people. It must never know where it came from."""
 
-import json
 from enum import Enum
 
+from limedb.core import json_layout
 from limedb.core.visible import visible
 
 MAX_SHOWN = 64 << 10
@@ -40,28 +40,27 @@ def guess(value: str | bytes) -> View:
         text = value if isinstance(value, str) else value.decode()
     except UnicodeDecodeError:
         return View.HEX
-    return View.JSON if isinstance(_parsed(text), dict | list) else View.TEXT
+    return View.JSON if text.lstrip()[:1] in ("{", "[") and _is_json(text) else View.TEXT
 
 
 def _json(value: str | bytes) -> str:
     text = value if isinstance(value, str) else value.decode(errors="replace")
-    parsed = _parsed(text)
-    if parsed is None and text.strip() != "null":
-        return f"(this is not JSON)\n{_text(text)}"
-    return _text(json.dumps(parsed, indent=2, ensure_ascii=False))
-
-
-def _parsed(text: str) -> object:
-    """Parse JSON; None: the text isn't JSON."""
     try:
-        parsed: object = json.loads(text)
+        return _text(json_layout.indented(text))
     except (ValueError, RecursionError):
-        return None
-    return parsed
+        return f"(this is not JSON)\n{_text(text)}"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json_layout.check(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _text(text: str) -> str:
-    lines = text[:MAX_SHOWN].replace("\r\n", "\n").expandtabs(4).split("\n")
+    lines = text[:MAX_SHOWN].expandtabs(4).split("\n")
     return "\n".join(map(visible, lines)) + _rest(len(text), "characters")
 
 

@@ -12,7 +12,7 @@ from limedb.core.quorum import Level
 from limedb.replication.repair.healing import LONGEST_PAUSE
 from tests.scenarios.history import History, Ledger, Outcome
 from tests.simulation.batches import PORTION_BYTES, Tally, use_batches
-from tests.simulation.changes import Director
+from tests.simulation.changes import CHANGE_SECONDS, Director
 from tests.simulation.clusters import (
     Form,
     check_owned,
@@ -71,13 +71,15 @@ async def moving_registers(
     form: Form | None = None,
     kinds: Sequence[str] = MILD,
     pause: tuple[float, float] = (1.0, 6.0),
+    patience: float = CHANGE_SECONDS,
     **settings: Any,
 ) -> History:
     """Few keys that many clients use at LINEARIZABLE, while their owners change."""
     options, form = {"dead_node_timeout": 8.0, **settings}, form or form_of(sim, nodes=4)
     await start_cluster(sim, form, **options)
     history = History(now)
-    director = Director(sim, partial(EngineProgram, replication_factor=form.factor, **options), form)
+    build = partial(EngineProgram, replication_factor=form.factor, **options)
+    director = Director(sim, build, form, patience)
     clients = asyncio.create_task(use_registers(sim, history, seconds=1e6, keys=keys, pause=0.3))
     try:
         await beside(Nemesis(sim, kinds, pause=pause, length=(0.1, 3.0)), director.run(count))

@@ -11,6 +11,7 @@ import pytest
 
 from limedb.core.quorum import Level
 from tests.scenarios.history import History
+from tests.simulation.changes import BESET_SECONDS
 from tests.simulation.clusters import Form
 from tests.simulation.directed import first_written_at_one_owner, uneven_owners, written_at_one_owner
 from tests.simulation.faults import (
@@ -52,7 +53,9 @@ from tests.simulation.sim import run_sim
 LACKS = "replicas lack|a steady cluster"
 """By which a fault of streaming shows: keys are missing, or it never ends."""
 
-without_pause = partial(moving_registers, kinds=("stop", "stop", "isolate"), pause=(0.0, 0.3))
+without_pause = partial(
+    moving_registers, kinds=("stop", "stop", "isolate"), pause=(0.0, 0.3), patience=BESET_SECONDS
+)
 
 
 @pytest.mark.parametrize("seed", seeds_of("registers", share=2))

@@ -20,7 +20,7 @@ from limedb.tui.values import View
 from tests.support.clusters import RunningCluster
 from tests.support.ports import free_port
 from tests.support.serving import Pair
-from tests.tui.screens import LARGE, SMALL, live, screen
+from tests.tui.screens import LARGE, SMALL, Screen, live, screen
 
 
 @pytest_asyncio.fixture
@@ -232,11 +232,85 @@ async def test_editing_begins_with_the_value_that_is_there_as_its_kind(
             await shown.until("the form", lambda: isinstance(shown.app.screen, SetDialog))
             assert shown.app.screen.query_one(TextArea).text == typed
             assert f"● {kind}" in shown.everything()
-            await db.delete(prefix + name)
             await shown.press("ctrl+s")
             await shown.until("no form", lambda: len(shown.app.screen_stack) == 1)
             await shown.until("it read", lambda: shown.pane("replicas").count("holds v") == 3)
             assert await db.get(prefix + name) == value
+
+
+async def edited(shown: Screen, key: str) -> None:
+    """Open the form for a key's value."""
+    await shown.press("g")
+    shown.app.screen.query_one(Input).value = key
+    await shown.press("enter")
+    await shown.until("the value", lambda: shown.data.key == key and shown.data.entry is not None)
+    await shown.press("e")
+    await shown.until("the form", lambda: isinstance(shown.app.screen, SetDialog))
+
+
+async def stored(shown: Screen) -> None:
+    """Store what the form has."""
+    await shown.press("ctrl+s")
+    await shown.until("no form", lambda: len(shown.app.screen_stack) == 1)
+
+
+async def test_an_edit_keeps_the_expiry_unless_another_is_typed(
+    cluster: RunningCluster, db: Client, prefix: str
+) -> None:
+    key = f"{prefix}life"
+    await db.set(key, "old", ttl=3600)
+    before = await db.get_entry(key)
+    assert before is not None
+    async with live(cluster.nodes[0].address) as shown:
+        for typed, expected in (("", before.expires_at_ms), ("never", 0)):
+            await edited(shown, key)
+            shown.app.screen.query_one(TextArea).text = f"new {typed}"
+            shown.app.screen.query_one("#ttl", Input).value = typed
+            await stored(shown)
+            after = await db.get_entry(key)
+            assert after is not None
+            assert (after.value, after.expires_at_ms) == (f"new {typed}", expected)
+
+
+async def test_what_somebody_else_wrote_is_not_overwritten_unseen(
+    cluster: RunningCluster, db: Client, prefix: str
+) -> None:
+    key = f"{prefix}shared"
+    await db.set(key, "old")
+    async with live(cluster.nodes[0].address) as shown:
+        await edited(shown, key)
+        shown.app.screen.query_one(TextArea).text = "mine"
+        await db.set(key, "theirs")
+        await shown.press("ctrl+s")
+        await shown.until("the problem", lambda: "somebody changed it meanwhile" in shown.everything())
+        assert await db.get(key) == "theirs"
+        await stored(shown)
+        assert await db.get(key) == "mine"
+        await edited(shown, key)
+        await db.delete(key)
+        await shown.press("ctrl+s")
+        await shown.until("the problem", lambda: "expired or was deleted meanwhile" in shown.everything())
+        assert await db.get(key) is None
+        await stored(shown)
+        assert await db.get(key) == "mine"
+
+
+async def test_what_changed_meanwhile_is_not_deleted(
+    cluster: RunningCluster, db: Client, prefix: str
+) -> None:
+    key = f"{prefix}deleted"
+    await db.set(key, "old")
+    async with live(cluster.nodes[0].address) as shown:
+        await shown.press("g")
+        await shown.type(key)
+        await shown.press("enter")
+        await shown.until("the value", lambda: shown.value == "old")
+        await shown.press("d")
+        await shown.until("the question", lambda: isinstance(shown.app.screen, DeleteDialog))
+        await db.set(key, "new")
+        await shown.press("y")
+        await shown.until("the word", lambda: "it was not deleted" in shown.everything())
+        assert await db.get(key) == "new"
 
 
 async def test_setting_a_key_begins_with_an_empty_form(

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from limedb.core.quorum import Level
-from limedb.tui.drafts import Draft, draft_of
+from limedb.tui.drafts import Draft, Present, draft_of
 from limedb.tui.values import MAX_SHOWN, View
 
 
@@ -44,16 +46,44 @@ def test_seconds_to_live_are_more_than_none() -> None:
 
 
 def test_a_draft_begins_with_what_is_there() -> None:
-    assert draft_of("k", "lime", Level.ONE) == Draft("k", "lime", View.TEXT, level=Level.ONE)
-    assert draft_of("k", "[1]", None) == Draft("k", "[1]", View.JSON)
-    assert draft_of("k", b"\x00\xff", None) == Draft("k", "00 ff", View.HEX)
-    assert draft_of("k", None, None) == Draft("k")
-    for value in ("lime", "[1]", b"\x00\xff"):
-        draft = draft_of("k", value, None)
-        assert draft is not None
-        assert draft.value == value
+    for value, view, text in (
+        ("lime", View.TEXT, "lime"),
+        ("[1]", View.JSON, "[1]"),
+        (b"\x00\xff", View.HEX, "00 ff"),
+        (None, View.TEXT, ""),
+    ):
+        present = Present("k", value, 7)
+        draft = draft_of(present, Level.ONE)
+        assert draft == Draft("k", text, view, "", Level.ONE, present)
+        assert draft.value == (value or "")
+        assert (draft.replaced, draft.keeps_ttl, draft.seconds) == (present, True, None)
+
+
+@pytest.mark.parametrize("value", ["a\r\nb\nc", "a\u2028b", "a\x0bb", "a\x85b"])
+def test_text_whose_lines_a_field_would_change_is_edited_in_hex(value: str) -> None:
+    draft = draft_of(Present("k", value, 7), None)
+    assert draft is not None
+    assert (draft.view, draft.value) == (View.HEX, value)
+    with pytest.raises(ValueError, match="no text in UTF-8"):
+        _ = replace(draft, text=f"{draft.text} ff").value
+
+
+@pytest.mark.parametrize("value", ["a\r\nb\r\n", "a\rb", "a\tb\n", "\ufeffa", " a "])
+def test_other_text_is_edited_as_text(value: str) -> None:
+    draft = draft_of(Present("k", value, 7), None)
+    assert draft is not None
+    assert (draft.view, draft.text, draft.value) == (View.TEXT, value, value)
+
+
+def test_a_life_is_kept_unless_another_one_is_typed() -> None:
+    draft = Draft("k", present=Present("k", "v", 7))
+    assert (draft.keeps_ttl, draft.seconds) == (True, None)
+    assert (replace(draft, ttl="never").keeps_ttl, replace(draft, ttl="never").seconds) == (False, None)
+    assert (replace(draft, ttl="1.5").keeps_ttl, replace(draft, ttl="1.5").seconds) == (False, 1.5)
+    other = replace(draft, key="another")  # which replaces nothing that was shown
+    assert (other.replaced, other.keeps_ttl) == (None, False)
 
 
 @pytest.mark.parametrize("value", ["x" * (MAX_SHOWN + 1), bytes(MAX_SHOWN + 1)])
 def test_what_is_too_large_is_not_edited(value: str | bytes) -> None:
-    assert draft_of("k", value, None) is None
+    assert draft_of(Present("k", value, 7), None) is None

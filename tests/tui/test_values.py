@@ -2,7 +2,7 @@ import pytest
 
 from limedb.operator.console_values import KeyPage, KeyRow, Owner
 from limedb.tui.browsing import Place
-from limedb.tui.details import caption, expiry, replicas
+from limedb.tui.details import caption, replicas
 from limedb.tui.figures import plain
 from limedb.tui.values import MAX_SHOWN, View, guess, shown
 from tests.tui.samples import A, B, C
@@ -68,7 +68,6 @@ def test_replicas_tell_who_has_the_newest_version() -> None:
         "127.0.0.1:7002 older v8",
         "127.0.0.1:7003 (extra) no answer",
     ]
-    assert (expiry(owners), expiry(())) == (5, 0)
     assert plain(replicas((Owner(A, "current", 9, is_tombstone=True), Owner(B, "current")), 60)).split() == [
         "127.0.0.1:7001",
         "deleted",
