@@ -1,6 +1,7 @@
 """Anti-entropy, the purging of garbage, and the dropping of what isn't owned, among nodes in virtual time.
 
-Tests limedb/replication/repair/cleanup.py, limedb/replication/repair/range_repair.py,
+Tests limedb/replication/repair/cleanup.py, limedb/replication/repair/foreign_repair.py,
+limedb/replication/repair/range_repair.py,
 limedb/replication/repair/ranges.py and limedb/replication/repair/tombstones.py.
 """
 
