@@ -159,6 +159,8 @@ def _header(row: Sequence[str] | None) -> tuple[str, ...]:
             f"the first line must name the columns key, and value or blob, and may name expires_at_ms or"
             f" ttl_ms; it is {','.join(columns)!r}"
         )
+    if twice := next((name for name in columns if columns.count(name) > 1), ""):
+        raise BulkError(f"the first line names the column {twice} twice: which one counts?")
     return columns
 
 
@@ -172,8 +174,10 @@ def _content(columns: Sequence[str], row: Sequence[str]) -> Content:
         return BadItemError(f"not UTF-8: {shown!r}; give bytes as blob, in base64")
     fields = dict(zip(columns, row, strict=True))
     try:
-        blob = fields.get("blob", "")
-        value = blob_of(blob.removeprefix(_EMPTY_BLOB)) if blob else fields.get("value", "")
+        blob, text = fields.get("blob", ""), fields.get("value", "")
+        if blob and text:
+            raise BadItemError("value and blob: give one of them")
+        value = blob_of(blob.removeprefix(_EMPTY_BLOB)) if blob else text
         expires = whole_number("expires_at_ms", fields.get("expires_at_ms"))
         return checked(Item(fields["key"], value, expires, whole_number("ttl_ms", fields.get("ttl_ms"))))
     except BadItemError as error:

@@ -18,6 +18,7 @@ from limedb.errors import BadItemError
 
 FIELDS = ("key", "value", "blob", "expiresAtMs", "ttlMs")
 IGNORED = ("size", "version")
+_KINDS = {list: "an array", str: "a string", bool: "a truth value", int: "a number", float: "a number"}
 MAX_LINE = 64 << 20
 """Bytes of a line; a longer one is bad, and is not kept in memory."""
 
@@ -51,7 +52,7 @@ def write(item: Item) -> bytes:
 def item_of(fields: object, key: object = None) -> Item:
     """Return the item of an object. key: its key, if that is not in the object. BadItemError."""
     if not isinstance(fields, dict):
-        raise BadItemError(f"must be a JSON object, is {type(fields).__name__}")
+        raise BadItemError(f"must be a JSON object, is {_KINDS.get(type(fields), 'null')}")
     name = fields.get("key") if key is None else key
     if not isinstance(name, str):
         raise BadItemError('"key" must be a string')
@@ -73,13 +74,20 @@ def _content(raw: bytes) -> Content:
     if raw.isspace():
         return None
     try:
-        fields = json.loads(raw, object_pairs_hook=_once)
+        fields = json.loads(raw.rstrip(), object_pairs_hook=_once)
         _check_names(fields)
         return item_of(fields)
     except BadItemError as error:
         return error
-    except (ValueError, RecursionError) as error:
-        return BadItemError(f"not JSON in UTF-8: {error}")
+    except json.JSONDecodeError as error:
+        reason = f"{error.msg[:1].lower()}{error.msg[1:].removesuffix(' at')}"
+        return BadItemError(f"not JSON at character {error.pos + 1}: {reason}")
+    except UnicodeDecodeError as error:
+        return BadItemError(f"not JSON in UTF-8: byte {error.start + 1} is 0x{raw[error.start]:02x}")
+    except RecursionError:
+        return BadItemError("not JSON of an item: it is nested too deeply")
+    except ValueError:  # Python reads no number of more digits
+        return BadItemError("not JSON of an item: it has a number of thousands of digits")
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:

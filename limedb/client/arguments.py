@@ -6,6 +6,7 @@ anything.
 Tested in tests/client/test_client.py.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -114,9 +115,9 @@ def check_text(name: str, text: object) -> None:
 
 def cluster_of(cluster_id: str) -> str:
     """Return a cluster's id. InvalidRequestError: it is neither 16 hex digits nor empty."""
-    if cluster_id and not _CLUSTER_ID.fullmatch(cluster_id):
+    if cluster_id and not (isinstance(cluster_id, str) and _CLUSTER_ID.fullmatch(cluster_id)):
         raise InvalidRequestError(
-            f"cluster_id={cluster_id!r}: must be 16 hex digits, as `limedb admin status` shows them"
+            f"cluster_id={shown(cluster_id)}: must be 16 hex digits, as `limedb admin status` shows them"
         )
     return cluster_id
 
@@ -231,6 +232,9 @@ def tls_of(
         raise InvalidRequestError(
             f"addresses={addresses!r}: must be host:port or https, with tls_ca or tls_cert"
         )
+    for name, path in (("tls_ca", ca), ("tls_cert", cert), ("tls_key", key)):
+        if path is not None and not isinstance(path, str | os.PathLike):
+            raise InvalidRequestError(f"{name}={shown(path)}: must be the path of a file")
     try:
         return client_tls(ca, cert, key, "https" in schemes)
     except ConfigError as error:

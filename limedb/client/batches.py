@@ -139,7 +139,7 @@ class Reads(Batch):
     def outcomes(self, address: str, response: kv_pb2.SessionResponse) -> Sequence[Outcome]:
         results = response.batch_get.results
         if len(results) != len(self.keys):
-            raise _refusal(address, response)
+            raise refusal(address, response)
         return [_read(address, result) for result in results]
 
     @override
@@ -210,7 +210,7 @@ class Writes(Batch):
     def outcomes(self, address: str, response: kv_pb2.SessionResponse) -> Sequence[Outcome]:
         results = write_results(response)
         if len(results) != len(self.keys):
-            raise _refusal(address, response)
+            raise refusal(address, response)
         return writes_of(address, results)
 
     @override
@@ -233,7 +233,8 @@ def _read(address: str, result: kv_pb2.BatchGetResult) -> Outcome:
     return MISSING
 
 
-def _refusal(address: str, response: kv_pb2.SessionResponse) -> LimeDBError:
+def refusal(address: str, response: kv_pb2.SessionResponse) -> LimeDBError:
+    """Return the error in an answer that has no outcome of its request's kind."""
     if response.HasField("error"):
         return item_error(address, response.error, response.failure)
     return RemoteError(address, "MALFORMED_ANSWER", "INTERNAL", "the answer does not match the request")

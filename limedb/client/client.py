@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from time import monotonic, time
 from typing import TypeVar, cast, overload
 
+from limedb.aio.key_turns import KeyTurns
 from limedb.client.arguments import (
     Consistency,
     Duration,
@@ -31,14 +32,14 @@ from limedb.client.batch_bytes import deleting, marked, storing
 from limedb.client.batches import EntryReads, Reads
 from limedb.client.conditions import UNGIVEN, Ungiven, condition_of, depending
 from limedb.client.counters import Counter
-from limedb.client.feed_calls import FeedCalls
+from limedb.client.edit_calls import EditCalls
 from limedb.client.holding import DEFAULT_LOCK_SECONDS, Hold, holder_name, life_of, wait_of
 from limedb.client.locks import Leader, Lock
 from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import MISSING, Entry, Outcome, Receipt, Stored
 from limedb.client.retrying_executor import PendingCall, RetryingExecutor, new_key
 from limedb.client.routing import Follow, Routing, follow_of
-from limedb.client.swaps import Edit, Swap, Turns
+from limedb.client.swaps import Edit, Swap
 from limedb.errors import (
     InvalidRequestError,
     LimeDBError,
@@ -53,7 +54,7 @@ from limedbpb.v1 import record_pb2
 D = TypeVar("D")
 
 
-class Client(FeedCalls):
+class Client(EditCalls):
     """A cluster, from `connect`. It belongs to the event loop that entered it.
 
     Every function takes consistency ("one", "quorum", "all", "linearizable"; None: as in `connect`) and
@@ -85,7 +86,7 @@ class Client(FeedCalls):
         self._tls, self._token = tls, token_of(token)
         self._follow: Follow = follow_of(follow_ring)
         self._idempotent, self._patient = flag("idempotent", idempotent), flag("patient", patient)
-        self._turns = Turns()
+        self._turns = KeyTurns()
         super().__init__(self._make, seconds_of(timeout), level_of(consistency))
 
     def _make(self) -> RetryingExecutor:
@@ -229,7 +230,7 @@ class Client(FeedCalls):
         return Swap(self, self._turns, key, ttl, keep_ttl, consistency, limit)
 
     def counter(self, key: str) -> Counter:
-        """Return the counter that is stored under a key, as a whole number in decimal digits."""
+        """Return the counter that is stored under a key, as in `increment`."""
         check_key(key)
         return Counter(self, key)
 

@@ -1,6 +1,6 @@
 """Counters: whole numbers that many change at once, none of whose changes is lost.
 
-It owns how a number is stored: as text, in decimal digits. It must never guess at an outcome.
+It owns their form in the client: the nodes add (`core/edits.py`). It must never guess at an outcome.
 
 Tested in tests/client/test_swaps.py.
 """
@@ -8,8 +8,8 @@ Tested in tests/client/test_swaps.py.
 from typing import Protocol
 
 from limedb.client.arguments import Consistency, Duration, Value
-from limedb.client.swaps import Edit
-from limedb.errors import InvalidRequestError, brief
+from limedb.core.edits import number_in
+from limedb.errors import EditRefusedError
 
 
 class Calls(Protocol):
@@ -20,9 +20,7 @@ class Calls(Protocol):
     ) -> Value | None:
         """As in Client."""
 
-    async def cas(
-        self, key: str, edit: Edit, *, keep_ttl: bool = False, timeout: Duration | None = None
-    ) -> Value | None:
+    async def increment(self, key: str, by: int = 1, *, timeout: Duration | None = None) -> int:
         """As in Client."""
 
 
@@ -34,14 +32,12 @@ class SyncCalls(Protocol):
     ) -> Value | None:
         """As in SyncClient."""
 
-    def cas(
-        self, key: str, edit: Edit, *, keep_ttl: bool = False, timeout: Duration | None = None
-    ) -> Value | None:
+    def increment(self, key: str, by: int = 1, *, timeout: Duration | None = None) -> int:
         """As in SyncClient."""
 
 
 class Counter:
-    """The counter under a key. Errors as in `Client.cas`; InvalidRequestError: the key has no number."""
+    """The counter under a key. Errors as in `Client.increment`, so EditRefusedError: it has no counter."""
 
     def __init__(self, calls: Calls, key: str) -> None:
         self._calls, self._key = calls, key
@@ -49,12 +45,11 @@ class Counter:
     async def get(self, *, consistency: Consistency = None, timeout: Duration | None = None) -> int:
         """Return the number; 0 where there is none."""
         found = await self._calls.get(self._key, consistency=consistency, timeout=timeout)
-        return number_in(found, self._key)
+        return shown_number(found, self._key)
 
     async def add(self, n: int = 1, *, timeout: Duration | None = None) -> int:
         """Add to it; return the sum."""
-        new = await self._calls.cas(self._key, added(n, self._key), keep_ttl=True, timeout=timeout)
-        return number_in(new, self._key)
+        return await self._calls.increment(self._key, n, timeout=timeout)
 
 
 class SyncCounter:
@@ -65,26 +60,16 @@ class SyncCounter:
 
     def get(self, *, consistency: Consistency = None, timeout: Duration | None = None) -> int:
         """See Counter.get."""
-        return number_in(self._calls.get(self._key, consistency=consistency, timeout=timeout), self._key)
+        return shown_number(self._calls.get(self._key, consistency=consistency, timeout=timeout), self._key)
 
     def add(self, n: int = 1, *, timeout: Duration | None = None) -> int:
         """See Counter.add."""
-        new = self._calls.cas(self._key, added(n, self._key), keep_ttl=True, timeout=timeout)
-        return number_in(new, self._key)
+        return self._calls.increment(self._key, n, timeout=timeout)
 
 
-def added(n: int, key: str) -> Edit:
-    """Return the edit that adds to a number. InvalidRequestError: it isn't one."""
-    if not isinstance(n, int) or isinstance(n, bool):
-        raise InvalidRequestError(f"n={n!r:.80}: must be a whole number")
-    return lambda old: str(number_in(old, key) + n)
-
-
-def number_in(value: Value | None, key: str) -> int:
-    """Return the number in a value; 0: there is no value. InvalidRequestError: it has none."""
-    try:
-        return 0 if value is None else int(value)
-    except ValueError:
-        raise InvalidRequestError(
-            f"key {brief(key)} has {value!r:.80}: a counter is a whole number in digits"
-        ) from None
+def shown_number(value: Value | None, key: str) -> int:
+    """Return the number in a value; 0: there is no value. EditRefusedError: it is no counter."""
+    number = 0 if value is None else number_in(value)
+    if number is None:
+        raise EditRefusedError(key, "no_counter")
+    return number

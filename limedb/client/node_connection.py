@@ -106,6 +106,8 @@ class NodeConnection:
         self._closing: set[asyncio.Task[None]] = set()
         self._probing: asyncio.Task[None] | None = self._loop.create_task(self._probe())
         self._is_closed = False
+        self.followed: set[grpc.aio.Call] = set()
+        """The streams that are read elsewhere: they end with the connection."""
 
     def read(
         self, key: str, level: record_pb2.Consistency, timeout: float, kind: type[Reads] = Reads
@@ -192,6 +194,8 @@ class NodeConnection:
         for handle in (self._flushing, self._hold, self._look):
             if handle is not None:
                 handle.cancel()
+        for call in self.followed:  # closing the channel leaves them waiting
+            call.cancel()
         await asyncio.gather(*(stream.close(reason) for stream in self._streams))
         tasks = [*self._closing, *([self._probing] if self._probing else [])]
         for task in tasks:

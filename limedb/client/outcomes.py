@@ -57,6 +57,13 @@ class Stored(NamedTuple):
     existed: bool
 
 
+class Edited(NamedTuple):
+    """An edit that was carried out. answer: the new number or size, or the value before; None: none."""
+
+    receipt: Receipt
+    answer: int | str | bytes | None
+
+
 class NoAnswer(NamedTuple):
     """No answer came. address: the node's. begun: whether the node may have begun it. waited: the seconds
     after which time ran out, else 0.
@@ -68,7 +75,7 @@ class NoAnswer(NamedTuple):
     waited: float = 0.0
 
 
-Outcome = str | bytes | Entry | Missing | Stored | LimeDBError | NoAnswer
+Outcome = str | bytes | Entry | Missing | Stored | Edited | LimeDBError | NoAnswer
 
 
 class RetryPolicy(Enum):

@@ -40,6 +40,7 @@ async def resume(
     while True:
         node = await _way(routing, avoid, deadline)
         call = begin(kv_pb2_grpc.KVServiceStub(node.channel), routing.metadata)
+        node.followed.add(call)
         try:
             while not isinstance(message := await _read(node, call, silence), LimeDBError):
                 if message is None:
@@ -47,6 +48,7 @@ async def resume(
                 yield message
                 deadline, retries, refusal = loop.time() + timeout, Retries(routing.budget), None
         finally:
+            node.followed.discard(call)
             call.cancel()
         if not message.may_pass:
             raise message

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from limedb.aio.retrying import Retries, asked_pause, tried_words
 from limedb.client.batch_bytes import marked
 from limedb.client.batches import MAX_ITEMS, Batch, Gathering, Reads, Writes
+from limedb.client.edits import Edits
 from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import NoAnswer, Outcome, RetryPolicy, again, asked_seconds, error_of, is_unknown
 from limedb.client.routing import Routing
@@ -24,7 +25,8 @@ class PendingCall:
     which nodes apply the write once, however often it is sent; empty: they don't. tries: how many so far,
     since `began` (seconds, monotonic). outcome: the last one; unknown: the first that left open whether it
     was written. reads: the kind of batch that a read travels in. version: of a write that depends on what its
-    key has, the version that it requires (0: none); None: it depends on nothing.
+    key has, the version that it requires (0: none); None: it depends on nothing. operation: of an edit, whose
+    write is then the bytes of its own message; empty: it is none.
     """
 
     __slots__ = (
@@ -32,6 +34,7 @@ class PendingCall:
         "began",
         "key",
         "once",
+        "operation",
         "outcome",
         "reads",
         "tries",
@@ -48,7 +51,9 @@ class PendingCall:
         began: float | None = None,
         reads: type[Reads] = Reads,
         version: int | None = None,
+        operation: str = "",
     ) -> None:
+        self.operation = operation
         self.key, self.write, self.once, self.reads, self.version = key, write, once, reads, version
         self.outcome: Outcome = NoAnswer("", "there was no time to send it", begun=False)
         self.unknown: Outcome | None = None
@@ -56,7 +61,7 @@ class PendingCall:
 
     @property
     def item(self) -> bytes:
-        """The BatchWrite of the next try."""
+        """The message of the next try."""
         assert self.write is not None  # noqa: S101 (a read has none)
         return marked(self.write, self.once, self._attempt) if self.once else self.write
 
@@ -231,6 +236,12 @@ def _batches(
             reads = jobs[0].reads(level, timeout, gathering)
             reads.keys = [job.key for job in jobs[start : start + MAX_ITEMS]]
             yield reads
+        return
+    if jobs[0].operation:
+        for job in jobs:
+            edit = Edits(job.operation, level, timeout, gathering)
+            edit.add(job.key, job.item, True)
+            yield edit
         return
     writes = Writes(level, timeout, gathering)
     for job in jobs:

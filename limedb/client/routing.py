@@ -170,8 +170,11 @@ class Routing:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        nodes = (*self._seeds.values(), *self._members.values(), *self._left)
-        await asyncio.gather(*(node.close() for node in nodes), *self._closing)
+        await asyncio.gather(*(node.close() for node in self.connections()), *self._closing)
+
+    def connections(self) -> tuple[NodeConnection, ...]:
+        """All connections that are open."""
+        return (*self._seeds.values(), *self._members.values(), *self._left)
 
     def _node(self, address: str, sessions: int) -> NodeConnection:
         target = Target(address, self._tls, self._token)

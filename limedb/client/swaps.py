@@ -9,10 +9,10 @@ Tested in tests/client/test_swaps.py.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
+from limedb.aio.key_turns import KeyTurns
 from limedb.aio.retrying import Pauses, tried_words
 from limedb.client.arguments import Consistency, Duration, Value
 from limedb.client.conditions import UNGIVEN, Ungiven
@@ -60,39 +60,6 @@ class Calls(Protocol):
         """As in Client."""
 
 
-class Turns:
-    """Who may try next, by key: a lock for each key that somebody wants."""
-
-    def __init__(self) -> None:
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._wanted: Counter[str] = Counter()
-
-    async def take(self, key: str, seconds: float) -> None:
-        """Wait for a turn; `give` ends it. RequestTimeoutError: there was none in time."""
-        self._wanted[key] += 1
-        lock = self._locks.setdefault(key, asyncio.Lock())
-        try:
-            async with asyncio.timeout(seconds):
-                await lock.acquire()
-        except BaseException as error:
-            self._leave(key)
-            if not isinstance(error, TimeoutError):
-                raise
-            late = RequestTimeoutError(seconds, f"the others of this client that change key {brief(key)}")
-            late.nothing_written = True
-            raise late from None
-
-    def give(self, key: str) -> None:
-        """End a turn."""
-        self._locks[key].release()
-        self._leave(key)
-
-    def _leave(self, key: str) -> None:
-        self._wanted[key] -= 1
-        if not self._wanted[key]:
-            del self._wanted[key], self._locks[key]
-
-
 class Swap:
     """The tries of one read-modify-write of a key. ttl, keep_ttl: of the new value. timeout: seconds for all
     of them. Between `begin` and `end` it is its turn.
@@ -101,7 +68,7 @@ class Swap:
     def __init__(
         self,
         calls: Calls,
-        turns: Turns,
+        turns: KeyTurns,
         key: str,
         ttl: Duration | None,
         keep_ttl: bool,
@@ -120,7 +87,14 @@ class Swap:
 
     async def begin(self) -> None:
         """Wait for its turn. RequestTimeoutError."""
-        await self._turns.take(self._key, self._left())
+        seconds = self._left()
+        try:
+            await self._turns.take(self._key, seconds)
+        except TimeoutError:
+            what = f"the others of this client that change key {brief(self._key)}"
+            late = RequestTimeoutError(seconds, what)
+            late.nothing_written = True
+            raise late from None
 
     async def end(self) -> None:
         """Give the turn to the next one."""

@@ -204,6 +204,57 @@ class SyncClient:
         finally:
             self._run(swap.end())
 
+    def increment(
+        self,
+        key: str,
+        by: int = 1,
+        *,
+        initial: int = 0,
+        ttl: Duration | None = None,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> int:
+        """See Client.increment."""
+        call = self._client.increment(
+            key, by, initial=initial, ttl=ttl, consistency=consistency, timeout=timeout
+        )
+        return self._run(call)
+
+    def append(
+        self,
+        key: str,
+        value: Value,
+        *,
+        ttl: Duration | None = None,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> int:
+        """See Client.append."""
+        call = self._client.append(key, value, ttl=ttl, consistency=consistency, timeout=timeout)
+        return self._run(call)
+
+    def get_and_set(
+        self,
+        key: str,
+        value: Value,
+        ttl: Duration | None = None,
+        *,
+        keep_ttl: bool = False,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> Value | None:
+        """See Client.get_and_set."""
+        call = self._client.get_and_set(
+            key, value, ttl, keep_ttl=keep_ttl, consistency=consistency, timeout=timeout
+        )
+        return self._run(call)
+
+    def get_and_delete(
+        self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> Value | None:
+        """See Client.get_and_delete."""
+        return self._run(self._client.get_and_delete(key, consistency=consistency, timeout=timeout))
+
     def counter(self, key: str) -> SyncCounter:
         """See Client.counter."""
         check_key(key)

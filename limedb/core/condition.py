@@ -30,6 +30,15 @@ class Condition(NamedTuple):
             return live is not None and live.value == self.value
         return self.exists == (live is not None)
 
+    @property
+    def required(self) -> str:
+        """What the key must have, in words. A value isn't shown: only its caller knows who may read it."""
+        if self.value is not None:
+            return "the expected value"
+        if self.version:
+            return f"version {self.version}"
+        return "a value" if self.exists else "no value"
+
 
 def current(record: Record | None, now_ms: int) -> Record | None:
     """A stored record, if it is a value at that time, milliseconds since 1970."""

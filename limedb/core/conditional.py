@@ -18,18 +18,22 @@ What became of an attempt. A record that was sent and is not known to be on a ma
 time: a read that meets it writes it back. So an attempt is never taken for failed because nobody answered.
 The next round, under a higher ballot, shows what the majority has, and `fate_of` reads it: a record written
 conditionally carries its lineage, the versions of the states that it was derived from. Where that doesn't
-reach back far enough, nobody can say, and the outcome stays unknown.
+reach back far enough, nobody can say, and the outcome stays unknown. A state that a write with an idempotency
+key made has its name and what it answered, so that a later attempt, by any coordinator, answers the same.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
 from limedb.core.hlc import wall_ms_of
 from limedb.core.record import Past, Record
 
-MAX_LINEAGE = 16
-"""States that a record remembers, its own included."""
+MIN_LINEAGE, MAX_LINEAGE = 16, 256
+"""States that a record remembers, its own included: the first number of any age, the second of RECENT_MS."""
+RECENT_MS = 10_000
+MAX_OUTCOME_BYTES = 4096
+"""What a record remembers of answers to others than its own write, the newest first."""
 
 
 class Fate(Enum):
@@ -75,9 +79,32 @@ def states_of(record: Record | None) -> tuple[Past, ...]:
     return record.lineage or (Past(record.version),)
 
 
-def next_lineage(states: tuple[Past, ...], ballot: int, operation: bytes = b"") -> tuple[Past, ...]:
+def next_lineage(
+    states: tuple[Past, ...], ballot: int, operation: bytes = b"", outcome: bytes = b""
+) -> tuple[Past, ...]:
     """The lineage of a record that is derived from the newest of some states."""
-    return (Past(ballot, operation), *states)[:MAX_LINEAGE]
+    since = wall_ms_of(ballot) - RECENT_MS
+    kept = [
+        state
+        for place, state in enumerate(states[: MAX_LINEAGE - 1], 1)
+        if place < MIN_LINEAGE or wall_ms_of(state.version) >= since
+    ]
+    return (Past(ballot, operation, outcome), *_trimmed(kept))
+
+
+def renewed_lineage(states: tuple[Past, ...], ballot: int) -> tuple[Past, ...]:
+    """The lineage of a record with the content of the newest of some states: what that answered is kept."""
+    own, newest = next_lineage(states, ballot)[0], states[0]
+    return (own, newest, *next_lineage(states, ballot)[2:])
+
+
+def _trimmed(states: Sequence[Past]) -> list[Past]:
+    """States without the answers that are too many."""
+    room, found = MAX_OUTCOME_BYTES, list[Past]()
+    for state in states:
+        room -= len(state.outcome)
+        found.append(state if room >= 0 or not state.outcome else state._replace(outcome=b""))
+    return found
 
 
 def fate_of(attempts: Attempts, states: tuple[Past, ...]) -> Fate:

@@ -19,11 +19,13 @@ class _Fields(NamedTuple):
 
 class Past(NamedTuple):
     """A state that a record was derived from, or its own. version: 0 for absence. operation: 16 bytes that
-    name the write with an idempotency key that made it; empty: it had none.
+    name the write with an idempotency key that made it; empty: it had none. outcome: what that one answered
+    (`core/edits.py`); empty: nothing, or it is forgotten.
     """
 
     version: int
     operation: bytes = b""
+    outcome: bytes = b""
 
 
 class Record(_Fields):

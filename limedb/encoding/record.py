@@ -78,13 +78,13 @@ def to_message(record: Record) -> Message:
         message.blob = record.value
     else:
         message.tombstone = True
-    for version, operation in record.lineage:
-        message.lineage.add(version=version, operation=operation)
+    for version, operation, outcome in record.lineage:
+        message.lineage.add(version=version, operation=operation, outcome=outcome)
     return message
 
 
 def _lineage_in(message: Message) -> tuple[Past, ...]:
-    return tuple(Past(past.version, past.operation) for past in message.lineage)
+    return tuple(Past(past.version, past.operation, past.outcome) for past in message.lineage)
 
 
 def from_message(message: Message) -> Record:

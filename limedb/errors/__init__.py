@@ -21,6 +21,7 @@ LimeDBError
     ├── PermissionDeniedError        the caller may not do this
     ├── KeyNotFoundError
     ├── ConditionFailedError         the key hasn't what a write requires of it
+    ├── EditRefusedError             the value of the key can't be changed as asked
     ├── LockTakenError               somebody else has the lock
     ├── LockLostError                the lock is no longer held
     ├── UnknownPathError             Envoy publishes nothing there
@@ -50,6 +51,8 @@ LimeDBError
     ├── PartialFailureError          some of many keys failed; each has its own error
     ├── PeersOnlyError                nodes take such calls from each other alone
     ├── UnsupportedError             the server, or this version, can't do this
+    ├── UnknownHostError             Envoy was asked under a name that it doesn't have
+    ├── ForeignOriginError           a page of another origin, which Envoy doesn't let call
     └── StoreError                   the disk or its format
         ├── StoreFullError           no room; stored data stays, reads and deletes continue
         ├── StoreClosedError
@@ -79,6 +82,8 @@ from limedb.errors.remote import CLASSES, RemoteError
 from limedb.errors.requests import (
     AssetNotFoundError,
     ConditionFailedError,
+    EditRefusedError,
+    ForeignOriginError,
     InvalidKeyError,
     InvalidRequestError,
     KeyNotFoundError,
@@ -140,7 +145,9 @@ __all__ = [
     "ConditionFailedError",
     "ConfigError",
     "ContendedError",
+    "EditRefusedError",
     "ExposedError",
+    "ForeignOriginError",
     "InvalidKeyError",
     "InvalidRequestError",
     "KeyNotFoundError",

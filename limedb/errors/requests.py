@@ -52,24 +52,46 @@ class KeyNotFoundError(LimeDBError, nothing_written=True):
 
 class ConditionFailedError(LimeDBError, nothing_written=True):
     """The key hasn't what the write requires of it. Attributes: key, version (that it has; 0: it has no
-    value), exists (1: it has a value, else 0), record (core.record.Record; None: it has no value, or the
-    caller didn't ask for it, or it is too large for an error).
+    value), exists (1: it has a value, else 0), required (what it must have, in words), record
+    (core.record.Record; None: it has no value, or the caller didn't ask for it, or it is too large for an
+    error).
     """
 
     record: Any = None
 
-    def __init__(self, key: str, version: int, exists: int) -> None:
+    def __init__(self, key: str, version: int, exists: int, required: str) -> None:
         now = f"it has version {version}" if exists else "it has no value"
         super().__init__(
-            f"key {brief(key)} hasn't what the write requires: {now}; nothing was written. Read the key and"
-            " decide again"
+            f"key {brief(key)} must have {required} for this write, and {now}; nothing was written. Read the"
+            " key and decide again"
         )
-        self.key, self.version, self.exists = key, version, int(exists)
+        self.key, self.version, self.exists, self.required = key, version, int(exists), required
 
     @property
     def value(self) -> str | bytes | None:
         """The value that the key has, where the error has it; else None."""
         return self.record.value if self.record is not None else None
+
+
+_REFUSED_EDITS = {
+    "no_counter": "has no counter: that is a whole number from -2^63 to 2^63-1 as text, in decimal digits",
+    "overflow": "has a counter that would leave the range from -2^63 to 2^63-1",
+    "other_kind": "has bytes where text was to be added, or text where bytes were",
+    "too_large": "has a value that is too large to be kept beside the new one, as an idempotency key asks"
+    " for: leave that out, or set the new value if the version is still that of a get",
+}
+
+
+class EditRefusedError(LimeDBError, nothing_written=True):
+    """The value that the key has can't be changed as asked. Attributes: key, why (no_counter: it isn't a
+    whole number; overflow: the sum would be out of range; other_kind: text was to be added to bytes, or
+    bytes to text; too_large: it can't be kept beside the new value, as an idempotency key asks for).
+    """
+
+    def __init__(self, key: str, why: str) -> None:
+        text = _REFUSED_EDITS.get(why, "has a value that can't be changed so")
+        super().__init__(f"key {brief(key)} {text}; nothing was written")
+        self.key, self.why = key, why
 
 
 class UnknownPathError(LimeDBError, nothing_written=True):
@@ -115,6 +137,13 @@ class UnknownHostError(LimeDBError, nothing_written=True):
         super().__init__(
             "Envoy has no such name: use localhost or an IP address, or give Envoy the option --server-name"
         )
+
+
+class ForeignOriginError(LimeDBError, nothing_written=True):
+    """A page of another origin, which Envoy doesn't let call. The text names the origin."""
+
+    def __init__(self) -> None:
+        super().__init__("pages of other origins may not call: give Envoy the option --origin for this one")
 
 
 class PartialFailureError(LimeDBError):

@@ -18,7 +18,7 @@ import jinja2
 
 from limedb.core.exposure import HEALTH_NAME, is_loopback
 from limedb.core.node_urls import address_of
-from limedb.errors import ConfigError, LaunchError, UnknownHostError, UnsupportedError
+from limedb.errors import ConfigError, LaunchError, UnsupportedError
 from limedb.launch import local_replies
 from limedb.launch.access import PUBLIC, Access, Listener, listeners
 from limedb.launch.addresses import Address, parse_address
@@ -255,7 +255,7 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
             (resources.files("limedb.launch") / f"{name}.lua").read_text() for name in _SCRIPTS
         ),
         "streams": {
-            endpoint.path: True for endpoint in endpoints if endpoint.is_stream and not endpoint.body
+            endpoint.start: True for endpoint in endpoints if endpoint.is_stream and not endpoint.body
         },
         "readable": "|".join(endpoint.path for endpoint in endpoints if endpoint.method == "GET"),
         "outcomes": local_replies.OUTCOMES,
@@ -265,7 +265,7 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
         "server_names": dict.fromkeys(sorted(_server_names(options)), True),
         "origins": dict.fromkeys(options.access.origins, True),
         "guard": (resources.files("limedb.launch") / "web_guard.lua").read_text(),
-        "unknown_host": rest.details_of(UnknownHostError())[1],
+        "connect": (resources.files("limedb.launch") / "connect.lua").read_text(),
         "admin": options.admin,
         "otel": options.otel,
         "access_log": options.access_log,
@@ -281,8 +281,9 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
         "connect_codes": local_replies.CONNECT_CODES,
         "unknown_method_details": local_replies.UNKNOWN_METHOD,
         "local_details": local_replies.DETAILS,
-        "unknown_node_details": local_replies.UNKNOWN_NODE,
+        "replies": local_replies.REPLIES,
         "unknown_path": local_replies.UNKNOWN_PATH,
+        "wordless": local_replies.WORDLESS,
         "obeyed_headers": _OBEYED_HEADERS,
         "page_policy": _PAGE_POLICY,
         "unknown_node": f"unknown node in node= or x-limedb-node; the nodes are {', '.join(sorted(urls))}",

@@ -60,7 +60,7 @@ local demands = {
   bool = function() return "true or false" end,
   ["true"] = function() return "true" end,
   number = function() return "a number" end,
-  whole = function(field) return "a whole number from 0 to " .. field.most end,
+  whole = function(field) return ("a whole number from %s to %s"):format(field.least or "0", field.most) end,
   enum = function(field) return "one of " .. table.concat(enums[field.enum], ", ", 2) end,
   message = function(field) return "an object; " .. fields_of(field.message) end,
 }
@@ -79,6 +79,12 @@ local function is_whole(word, most)
   if word:find("^%d+$") then return #word < #most or (#word == #most and word <= most) end
   local number = is_json_number(word) and word:find("^%d") and tonumber(word)
   return number and number % 1 == 0 and number < tonumber(most) + 1
+end
+
+-- Returns whether a field may have this whole number: one with a sign where the field may be below 0.
+local function may_be_whole(field, word)
+  local digits = field.least and word:match("^%-(.+)$")
+  return is_whole(digits or word, digits and field.least:sub(2) or field.most)
 end
 
 local function is_finite(word)

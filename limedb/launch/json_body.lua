@@ -143,7 +143,7 @@ local function may_be_string(field, from, last, escaped)
   end
   local word = sub(text, from, math.min(last, from + 65))
   if kind == "enum" then return not word:find("^%d") and is_value_of(field.enum, word) end
-  if kind == "whole" then return word:find("^%d+$") and is_whole(word, field.most) end
+  if kind == "whole" then return word:find("^%-?%d+$") and may_be_whole(field, word) end
   return kind == "number" and (is_finite(word) or word == "NaN" or word == "Infinity" or word == "-Infinity")
 end
 
@@ -153,7 +153,7 @@ local function may_be_word(field, word)
   if kind == "bool" then return word == "true" or word == "false" end
   if kind == "true" then return word == "true" end
   if kind == "enum" then return word:find("^%d+$") and is_value_of(field.enum, word) end
-  if kind == "whole" then return not word:find("^0%d") and is_whole(word, field.most) end
+  if kind == "whole" then return not word:find("^%-?0%d") and may_be_whole(field, word) end
   return kind == "number" and is_finite(word)
 end
 

@@ -12,9 +12,11 @@ Tested in tests/envoy/test_failures.py.
 from dataclasses import dataclass
 
 from limedb.errors import (
+    ForeignOriginError,
     InvalidRequestError,
     RequestTooLargeError,
     UnavailableError,
+    UnknownHostError,
     UnknownNodeError,
     UnknownPathError,
     UnsupportedError,
@@ -58,8 +60,21 @@ OUTCOMES = (
 UNKNOWN_METHOD = rest.details_of(UnsupportedError("method", ""))
 """Of the answer to a gRPC call of a method that Envoy doesn't publish: UNIMPLEMENTED, as gRPC has it."""
 
-UNKNOWN_NODE = rest.details_of(UnknownNodeError(""))
-"""Of the answer to a request that names a node which isn't there."""
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A refusal that Envoy marks with its name, since its HTTP status has several reasons."""
+
+    status: int
+    details: rest.Details
+
+
+REPLIES = {
+    "unknown-node": Reply(404, rest.details_of(UnknownNodeError(""))),
+    "unknown-host": Reply(403, rest.details_of(UnknownHostError())),
+    "foreign-origin": Reply(403, rest.details_of(ForeignOriginError())),
+}
+"""By their marks."""
 
 _REFUSAL = rest.details_of(InvalidRequestError(""))
 DETAILS = {
@@ -69,7 +84,14 @@ DETAILS = {
     413: rest.details_of(RequestTooLargeError("")),
     415: _REFUSAL,
     431: _REFUSAL,
+    501: rest.details_of(UnsupportedError("content-encoding", "")),
 }
 """By HTTP status, where Envoy refuses a request before any node has it."""
 
 UNKNOWN_PATH = "unknown path: docs/rest.md lists those of REST, docs/languages.md the others"
+
+WORDLESS = (
+    ("missing_host_header", 400, "HTTP/1.1 needs the header Host"),
+    ("absolute_path_rejected", 404, UNKNOWN_PATH),
+)
+"""Answers of Envoy without a text: their cause (%RESPONSE_CODE_DETAILS%), the status, and our text."""

@@ -1,6 +1,7 @@
 -- Refuses a request of REST that doesn't say what it is to be, in one line that names the field.
--- The template puts three tables before all this: `requests`, by path up to its key, what it takes; `fields`, for each
--- message its fields' facts by name; and `enums`, the names that each has, first that of zero.
+-- The template puts before all this: `requests`, by path up to its key, what it takes; `streams`, a set of such paths;
+-- `fields`, for each message its fields' facts by name; `enums`, the names that each has, first that of zero; and
+-- `unknown_path`, the text for a path that isn't among them.
 local query_bools = {
   ["true"] = true, t = true, yes = true, y = true, ["1"] = true,
   ["false"] = true, f = true, no = true, n = true, ["0"] = true,
@@ -18,7 +19,7 @@ local function may_be_in_query(field, word)
   if kind == "bool" then return query_bools[word:lower()] end
   if kind == "true" then return word == "true" end
   if kind == "enum" then return is_value_of(field.enum, word) end
-  return kind == "whole" and word:find("^%d+$") and is_whole(word, field.most)
+  return kind == "whole" and word:find("^%-?%d+$") and may_be_whole(field, word)
 end
 
 -- Returns a condition as a parameter of the query, as the transcoder reads it.
@@ -93,21 +94,35 @@ local function check(request, path, query, body, content_type, coding, matches, 
   return nil, condition
 end
 
+-- Returns what a path takes, and the path up to its key. A slash may follow a path, and the key be missing, as far as
+-- the transcoder takes that: it gets nothing that was not checked.
+local function request_of(path)
+  local bare = path:match("^(.-)/?$")
+  for _, start in ipairs({path, path:match("^/api/v1/%l+/") or path, bare, bare .. "/"}) do
+    if requests[start] then return requests[start], start end
+  end
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
   local path, query = headers:get(":path"):match("^([^?]*)%??(.*)$")
-  local request = requests[path] or requests[path:match("^/api/v1/%l+/") or ""]
-  if not request then return end
+  if not path:find("^/api/") and not path:find("^/gossip") then return end -- the dashboard
+  local request, start = request_of(path)
+  if not request then return handle:respond({[":status"] = "404"}, unknown_path) end
   local content_type, coding = headers:get("content-type"), headers:get("content-encoding")
   local matches, differs = headers:get("if-match"), headers:get("if-none-match")
+  local marks = handle:streamInfo():dynamicMetadata()
   if headers:get(":method") == "GET" then
-    if differs then handle:streamInfo():dynamicMetadata():set("limedb", "if-none-match", differs) end
+    if differs then marks:set("limedb", "if-none-match", differs) end
     matches, differs = nil, nil
   end
   local body = handle:body() -- this waits for it, and the headers are gone then
   local content = body and body:length() > 0 and body:getBytes(0, body:length()) or nil
   local is_right, new, condition = pcall(check, request, path, query, content, content_type, coding, matches, differs)
   if is_right then
+    if streams[start] and (marks:get("limedb") or {}).head then -- its end may never come
+      return handle:respond({[":status"] = "200", ["content-type"] = "application/json"}, "")
+    end
     if new then body:setBytes(new) end
     if condition then
       handle:headers():replace(":path", path .. "?" .. (query ~= "" and query .. "&" or "") .. condition)

@@ -10,8 +10,24 @@ local function safe(text)
   return (text:sub(1, 64):gsub("[^ -~]", "?"))
 end
 
-local function refuse(handle, status, why, trailer)
-  handle:respond({[":status"] = status, ["grpc-status-details-bin"] = trailer}, why)
+-- Answers with a refusal. mark: its reason, where its status has several. The answer to a call has the form of the
+-- call's protocol.
+local function refuse(handle, status, why, mark)
+  local headers, marks = handle:headers(), handle:streamInfo():dynamicMetadata()
+  local kind, path = (headers:get("content-type") or ""):lower(), headers:get(":path")
+  local answer = {[":status"] = status}
+  if mark then marks:set("limedb", "reply", mark) end
+  if kind:find("^application/grpc") then
+    marks:set("limedb", "content-type", kind)
+    if kind:find("^application/grpc%-web") then -- the filter that would add these comes later
+      answer["grpc-status"], answer["grpc-message"] = status == "403" and "7" or "3", (why:gsub("%%", "%%%%25"))
+    end
+  elseif path:find("^/limedb%.") then
+    marks:set("limedb", "form", "connect")
+  elseif handle:streamInfo():protocol() == "HTTP/2" and (path:find("^/api/") or path:find("^/gossip")) then
+    handle:body() -- first all of it: an older curl drops an answer that comes while it sends
+  end
+  handle:respond(answer, why)
 end
 
 -- Returns whether Envoy has the name or address of Host.
@@ -34,8 +50,8 @@ end
 
 -- Content types that no form, and no page without asking first, can send.
 local function is_for_programs(kind)
-  return kind == "application/json" or kind == "application/proto" or kind:find("^application/grpc")
-    or kind:find("^application/connect%+")
+  return kind == "application/json" or kind == "application/proto" or kind == "application/grpc"
+    or kind:find("^application/grpc[+-]") or kind:find("^application/connect%+")
 end
 
 local function is_from_page(headers)
@@ -47,16 +63,17 @@ function envoy_on_request(handle)
   local authority = headers:get(":authority") or ""
   if not is_served(authority) then
     return refuse(handle, "403", ("Host=%s: Envoy has no such name; if it is to have it, give it the option"
-      .. " --server-name"):format(safe(authority)), unknown_host)
+      .. " --server-name"):format(safe(authority)), "unknown-host")
   end
   local origin, site = headers:get("origin"), headers:get("sec-fetch-site")
   if origin then
     if not may_call(origin, authority) then
       return refuse(handle, "403", ("Origin=%s: pages of other origins may not call; if this one may, give Envoy"
-        .. " the option --origin"):format(safe(origin)))
+        .. " the option --origin"):format(safe(origin)), "foreign-origin")
     end
   elseif site and site ~= "same-origin" and site ~= "none" and not is_visit(headers) then
-    return refuse(handle, "403", ("Sec-Fetch-Site=%s: other sites may only link to the dashboard"):format(safe(site)))
+    return refuse(handle, "403", ("Sec-Fetch-Site=%s: other sites may only link to the dashboard"):format(safe(site)),
+      "foreign-origin")
   end
   if headers:get(":method") ~= "POST" then return end
   local given = headers:get("content-type") or ""

@@ -203,6 +203,57 @@ class NodeClient(Caller):
         answer = self._call(lambda: self._kv.Delete(request, timeout=self._timeout))
         return answer.deleted, _receipt(answer.receipt)
 
+    def increment(
+        self, key: str, by: int = 1, initial: int = 0, ttl_ms: int = 0, level: Level | None = None
+    ) -> tuple[int, Receipt]:
+        """Add to a counter; return the sum. initial: to which it is added where the key has no value; ttl_ms:
+        milliseconds that the value lives then; 0: forever.
+        """
+        self._check_conditions()
+        request = kv_pb2.IncrementRequest(
+            key=key, by=by, initial=initial, ttl_ms=ttl_ms, consistency=consistency_of(level)
+        )
+        answer = self._call(lambda: self._kv.Increment(request, timeout=self._timeout))
+        return answer.value, _receipt(answer.receipt)
+
+    def append(
+        self, key: str, value: str | bytes, ttl_ms: int = 0, level: Level | None = None
+    ) -> tuple[int, Receipt]:
+        """Add to the end of a value; return its size in bytes. ttl_ms: as in `increment`."""
+        self._check_conditions()
+        request = kv_pb2.AppendRequest(key=key, ttl_ms=ttl_ms, consistency=consistency_of(level))
+        if isinstance(value, str):
+            request.value = value
+        else:
+            request.blob = value
+        answer = self._call(lambda: self._kv.Append(request, timeout=self._timeout))
+        return answer.size, _receipt(answer.receipt)
+
+    def get_and_set(
+        self,
+        key: str,
+        value: str | bytes,
+        ttl_ms: int = 0,
+        level: Level | None = None,
+        keep_ttl: bool = False,
+    ) -> tuple[str | bytes | None, Receipt]:
+        """Store a value; return the one before, None where there was none. ttl_ms, keep_ttl: as in `set`."""
+        self._check_conditions()
+        request = kv_pb2.GetAndSetRequest(
+            key=key, ttl_ms=ttl_ms, consistency=consistency_of(level), keep_ttl=keep_ttl
+        )
+        if isinstance(value, str):
+            request.value = value
+        else:
+            request.blob = value
+        return _previous(self._call(lambda: self._kv.GetAndSet(request, timeout=self._timeout)))
+
+    def get_and_delete(self, key: str, level: Level | None = None) -> tuple[str | bytes | None, Receipt]:
+        """Delete a key; return the value that it had, None where it had none."""
+        self._check_conditions()
+        request = kv_pb2.GetAndDeleteRequest(key=key, consistency=consistency_of(level))
+        return _previous(self._call(lambda: self._kv.GetAndDelete(request, timeout=self._timeout)))
+
     def _check_conditions(self) -> None:
         """UnsupportedError: the node that answers would carry a conditional write out in any case."""
         stub = cluster_pb2_grpc.ClusterServiceStub(self._channel)
@@ -241,6 +292,13 @@ class NodeClient(Caller):
             answer.watch_wait_ms,
             answer.problem,
         )
+
+
+def _previous(
+    answer: kv_pb2.GetAndSetResponse | kv_pb2.GetAndDeleteResponse,
+) -> tuple[str | bytes | None, Receipt]:
+    kind = answer.WhichOneof("previous")
+    return None if kind is None else getattr(answer, kind), _receipt(answer.receipt)
 
 
 def _receipt(receipt: record_pb2.Receipt) -> Receipt:

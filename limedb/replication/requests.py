@@ -13,6 +13,7 @@ from typing import NamedTuple, overload
 from typing_extensions import override
 
 from limedb.core.condition import Condition
+from limedb.core.edits import Edit
 from limedb.core.record import RecordBatch
 from limedb.errors import LimeDBError
 
@@ -32,7 +33,8 @@ class Write(NamedTuple):
     attempt: from 0, a number for each attempt.
 
     condition: what the key must have for the write to take effect; None: it always does. keep_ttl: the value
-    expires when the one before it would have.
+    expires when the one before it would have. edit: makes the new value of the one that the key has, with
+    `value` as what is given; None: that is the new value.
     """
 
     key: str
@@ -43,11 +45,12 @@ class Write(NamedTuple):
     expires_at_ms: int = 0
     condition: Condition | None = None
     keep_ttl: bool = False
+    edit: Edit | None = None
 
     @property
     def is_conditional(self) -> bool:
         """Whether it depends on what the key has."""
-        return self.condition is not None or self.keep_ttl
+        return self.condition is not None or self.keep_ttl or self.edit is not None
 
 
 class WriteBatch(Sequence[Write]):
@@ -88,7 +91,7 @@ class Written(NamedTuple):
 
     version: it is stored under. existed: whether the key had a live value before. acked of replicas (those
     on their way in or out included) had it on disk when the level was reached. epoch: of the topology that
-    it was written under.
+    it was written under. answer: of its edit; None: it has none.
     """
 
     version: int
@@ -96,6 +99,7 @@ class Written(NamedTuple):
     acked: int
     replicas: int
     epoch: int = 0
+    answer: str | bytes | None = None
 
 
 class WrittenBatch(Sequence[Written]):

@@ -136,7 +136,7 @@ def _refusal(outer: str, why: str) -> MalformedRequestError:
 def _demand(field: FieldDescriptor) -> str:
     kind = rest.KINDS[field.type]
     if kind == "whole":
-        return f"a whole number from 0 to {rest.MOST[field.type]}"
+        return f"a whole number from {rest.LEAST.get(field.type, 0)} to {rest.MOST[field.type]}"
     if kind == "enum":
         return f"one of {', '.join(name for name, number in _values(field) if number)}"
     return {"text": "a string in UTF-8", "bytes": "base64", "bool": "true or false", "number": "a number"}[
@@ -166,12 +166,14 @@ def _is_bytes(_field: FieldDescriptor, value: object) -> bool:
 
 
 def _is_whole(field: FieldDescriptor, value: object) -> bool:
+    least, most = rest.LEAST.get(field.type, 0), rest.MOST[field.type]
     if isinstance(value, str):
-        is_short = value.isascii() and value.isdigit() and len(value) <= SHOWN
-        return is_short and int(value) <= rest.MOST[field.type]
+        digits = value[1:] if least and value.startswith("-") else value
+        is_short = digits.isascii() and digits.isdigit() and len(value) <= SHOWN
+        return is_short and least <= int(value) <= most
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
-    return value % 1 == 0 and 0 <= value <= rest.MOST[field.type]
+    return value % 1 == 0 and least <= value <= most
 
 
 def _is_number(_field: FieldDescriptor, value: object) -> bool:

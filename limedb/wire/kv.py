@@ -4,6 +4,7 @@ It owns the meaning of each field; protobuf objects go no further in than this p
 which requests are allowed: `rpc/server/checks.py` does.
 """
 
+from limedb.core.edits import Append, Increment, Swap
 from limedb.core.record import Record, value_size
 from limedb.errors import LimeDBError
 from limedb.replication.coordinator import Found, Write, Written
@@ -14,6 +15,9 @@ from limedb.wire.old_errors import failure_of
 from limedb.wire.status import status_of
 from limedbpb.v1 import kv_pb2, record_pb2
 
+EditMessage = (
+    kv_pb2.IncrementRequest | kv_pb2.AppendRequest | kv_pb2.GetAndSetRequest | kv_pb2.GetAndDeleteRequest
+)
 SetMessage = kv_pb2.SetRequest | kv_pb2.SetDirectRequest
 
 
@@ -38,6 +42,71 @@ def delete_from(request: kv_pb2.DeleteRequest) -> Write:
     """The write that a Delete asks for."""
     key, attempt = request.idempotency_key, request.attempt
     return Write(request.key, None, 0, key, attempt, condition=condition_from(request))
+
+
+def increment_from(request: kv_pb2.IncrementRequest) -> Write:
+    """The write that an Increment asks for."""
+    by = request.by if request.HasField("by") else 1
+    key, attempt = request.idempotency_key, request.attempt
+    return Write(request.key, str(request.initial + by), request.ttl_ms, key, attempt, edit=Increment(by))
+
+
+def append_from(request: kv_pb2.AppendRequest, kind: str, most: int) -> Write:
+    """The write that an Append asks for. kind: of its content, value or blob. most: bytes of a value."""
+    value = request.blob if kind == "blob" else request.value
+    key, attempt = request.idempotency_key, request.attempt
+    return Write(request.key, value, request.ttl_ms, key, attempt, edit=Append(most))
+
+
+def get_and_set_from(request: kv_pb2.GetAndSetRequest, kind: str, most: int) -> Write:
+    """The write that a GetAndSet asks for. kind, most: as in `append_from`."""
+    return Write(
+        request.key,
+        request.blob if kind == "blob" else request.value,
+        request.ttl_ms,
+        request.idempotency_key,
+        request.attempt,
+        request.expires_at_ms,
+        None,
+        request.keep_ttl,
+        Swap(most if request.idempotency_key else 0),
+    )
+
+
+def get_and_delete_from(request: kv_pb2.GetAndDeleteRequest) -> Write:
+    """The write that a GetAndDelete asks for."""
+    return Write(request.key, None, 0, request.idempotency_key, request.attempt, edit=Swap())
+
+
+def increment_response(written: Written) -> kv_pb2.IncrementResponse:
+    """The answer to an Increment."""
+    return kv_pb2.IncrementResponse(value=int(written.answer or 0), receipt=receipt(written))
+
+
+def append_response(written: Written) -> kv_pb2.AppendResponse:
+    """The answer to an Append."""
+    return kv_pb2.AppendResponse(size=int(written.answer or 0), receipt=receipt(written))
+
+
+def get_and_set_response(written: Written) -> kv_pb2.GetAndSetResponse:
+    """The answer to a GetAndSet."""
+    answer = kv_pb2.GetAndSetResponse(receipt=receipt(written))
+    _show_previous(answer, written)
+    return answer
+
+
+def get_and_delete_response(written: Written) -> kv_pb2.GetAndDeleteResponse:
+    """The answer to a GetAndDelete."""
+    answer = kv_pb2.GetAndDeleteResponse(receipt=receipt(written))
+    _show_previous(answer, written)
+    return answer
+
+
+def _show_previous(answer: kv_pb2.GetAndSetResponse | kv_pb2.GetAndDeleteResponse, written: Written) -> None:
+    if isinstance(written.answer, str):
+        answer.value = written.answer
+    elif written.answer is not None:
+        answer.blob = written.answer
 
 
 def batch_write_from(item: kv_pb2.BatchWrite, kind: str) -> Write:

@@ -53,13 +53,17 @@ def trailers_of(error: BaseException) -> tuple[tuple[str, str], ...]:
 
 
 def failure_of(error: BaseException) -> kv_pb2.Failure:
-    """An error of one item of a batch; facts that are neither numbers, texts nor dicts are left out."""
+    """An error of one item of a batch; facts that are neither numbers, texts nor dicts are left out. A whole
+    number of over 53 bits, such as a version, is a text, since a Struct's number would round it.
+    """
     failure = kv_pb2.Failure(kind=kind_of(error))
     known = vars(error) if isinstance(error, errors.LimeDBError) else {}
     old = {now: before for before, now in _RENAMED.items()}
     for name, fact in known.items():
         if isinstance(fact, str | int | float):
-            failure.facts[old.get(name, name)] = fact
+            failure.facts[old.get(name, name)] = (
+                str(fact) if isinstance(fact, int) and abs(fact) > 1 << 53 else fact
+            )
         elif isinstance(fact, dict):
             failure.facts.get_or_create_struct(name).update({str(k): str(v) for k, v in fact.items()})
     return failure

@@ -33,7 +33,10 @@ MOST = {
     FieldDescriptor.TYPE_UINT32: (1 << 32) - 1,
     FieldDescriptor.TYPE_UINT64: (1 << 64) - 1,
     FieldDescriptor.TYPE_FIXED64: (1 << 64) - 1,
+    FieldDescriptor.TYPE_SINT64: (1 << 63) - 1,
 }
+LEAST = {FieldDescriptor.TYPE_SINT64: -(1 << 63)}
+"""The least number of types with a sign."""
 KINDS = dict.fromkeys(MOST, "whole") | {
     FieldDescriptor.TYPE_STRING: "text",
     FieldDescriptor.TYPE_BYTES: "bytes",
@@ -118,8 +121,9 @@ def fields() -> dict[str, dict[str, dict[str, str | bool]]]:
 
     Each name maps to facts: name, the usual spelling; kind, one of text, bytes, bool, whole, number, enum and
     message; message or enum, the full name of its type; is_list; oneof, the name of the choice that it
-    belongs to; most, the largest whole number that it may be. Facts that don't apply are left out. A write
-    has further fields for its condition, as in `_short_names`, of the further kind true.
+    belongs to; most and least, the bounds of a whole number (least: where it isn't 0). Facts that don't
+    apply are left out. A write has further fields for its condition, as in `_short_names`, of the further
+    kind true.
     """
     found: dict[str, dict[str, dict[str, str | bool]]] = {}
     for method in _methods():
@@ -209,12 +213,17 @@ def _rule(method: MethodDescriptor) -> HttpRule:
 
 
 def _expression(template: str) -> str:
-    """A path's template, such as /api/v1/get/{key=**}, as a regular expression."""
+    """A path's template, such as /api/v1/get/{key=**}, as a regular expression. The path of a key may end
+    before it, and any other may have a slash at its end.
+    """
+    if template.endswith("/{key=**}"):
+        return re.escape(template.removesuffix("/{key=**}")) + "(/.*)?"
     parts, at = [], 0
     for variable in _VARIABLE.finditer(template):
         parts += [re.escape(template[at : variable.start()]), _segments(variable[2] or "*")]
         at = variable.end()
-    return "".join([*parts, re.escape(template[at:])])
+    may_end = template[-1] not in "/}"
+    return "".join([*parts, re.escape(template[at:]), "/?" if may_end else ""])
 
 
 def _segments(pattern: str) -> str:
@@ -272,4 +281,6 @@ def _facts(field: FieldDescriptor) -> dict[str, str | bool]:
         facts["oneof"] = oneof.name
     if field.type in MOST:
         facts["most"] = str(MOST[field.type])
+    if field.type in LEAST:
+        facts["least"] = str(LEAST[field.type])
     return facts

@@ -88,7 +88,14 @@ def test_what_is_written_for_a_go_limedb_is_one_json_object(items: list[Item]) -
         ('{"key":"k","value":"v","expiresAtMs":1764415200}', "in milliseconds since 1970"),
         ('{"key":"k","value":"v","expiresAtMs":1764415200000000}', "in milliseconds since 1970"),
         ('{"key":"k","value":"v","expiresAtMs":1764415200000,"ttlMs":5}', "give one of them"),
-        ("[" * 100_000, "not JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"key":"k","value":' + "9" * 6000 + "}", "a number of thousands of digits"),
+        ('{"key":"k","value":"a\x00"}', "not JSON at character 22: invalid control character"),
+        ('{"key":"k","val', "not JSON at character 12: unterminated string starting"),
+        ('{"key":"k","value":"a"}{}', "not JSON at character 24: extra data"),
+        ("[1]", "must be a JSON object, is an array"),
+        ("null", "must be a JSON object, is null"),
+        ("true", "must be a JSON object, is a truth value"),
         (
             '{"key":"k","value":"v","ttl":1000}',
             'unknown field "ttl"; a line has key, value, blob, expiresAtMs, ttlMs',
@@ -113,7 +120,7 @@ def test_an_entry_of_a_rest_scan_is_a_line() -> None:
 
 def test_bytes_that_are_no_text_are_a_bad_line() -> None:
     (bad,) = lines(jsonl.read, b'{"key":"\xff"}\n')
-    assert "not JSON in UTF-8" in str(bad.content)
+    assert str(bad.content) == "not JSON in UTF-8: byte 9 is 0xff"
 
 
 def test_a_line_longer_than_the_limit_is_bad_and_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,6 +145,18 @@ def test_csv_columns_may_be_few_and_in_any_order() -> None:
 def test_a_csv_file_without_the_right_header_is_refused(header: str) -> None:
     with pytest.raises(BulkError):
         lines(csv_file.read, header.encode("latin-1"))
+
+
+@pytest.mark.parametrize("header", ["key,value,value", "key,key,value", "key,value,ttl_ms,ttl_ms"])
+def test_a_csv_file_that_names_a_column_twice_is_refused(header: str) -> None:
+    with pytest.raises(BulkError, match="twice: which one counts"):
+        lines(csv_file.read, f"{header}\nk,1,2,3\n".encode())
+
+
+def test_a_csv_row_with_a_text_and_bytes_is_bad() -> None:
+    bad, text, blob = lines(csv_file.read, b"key,value,blob\nk,text,AAA=\nk,text,\nk,,AAA=\n")
+    assert str(bad.content) == "value and blob: give one of them"
+    assert (text.content, blob.content) == (Item("k", "text"), Item("k", b"\0\0"))
 
 
 def test_a_bad_csv_row_is_told_with_its_number_and_the_next_is_read() -> None:

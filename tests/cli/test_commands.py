@@ -305,7 +305,7 @@ def test_a_write_may_require_what_its_key_has(run: Run, told: Told) -> None:
     assert run("set", "if/a", "1", "--if-absent").stdout == "OK\n"
     failed = run("set", "if/a", "2", "--if-absent")
     assert (failed.returncode, failed.stdout) == (6, "")
-    assert "key 'if/a' hasn't what the write requires: it has version" in failed.stderr
+    assert "for this write, and it has version" in failed.stderr
     version = run("get", "if/a", "--version").stdout.strip()
     assert told("get", "if/a")["version"] == version
     assert run("set", "if/a", "2", "--if-version", version).stdout == "OK\n"

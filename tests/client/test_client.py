@@ -244,6 +244,21 @@ async def test_a_bad_value_is_refused(node: str, value: Any) -> None:
             await db.set(new_key(), value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cluster_id", 5),
+        ("cluster_id", b"0" * 16),
+        ("tls_ca", 5),
+        ("tls_cert", True),
+        ("tls_key", []),
+    ],
+)
+def test_an_option_of_the_wrong_type_is_refused_by_its_name(name: str, value: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=f"^{name}="):
+        limedb.connect("127.0.0.1:8484", **{name: value})
+
+
 @pytest.mark.parametrize("addresses", ["", "nowhere", "host:port", "a:1,b", "ftp://a:1", "http://a:1/path"])
 def test_bad_addresses_are_refused(addresses: str) -> None:
     with pytest.raises(InvalidRequestError):

@@ -80,5 +80,5 @@ def test_a_failure_after_an_unknown_outcome_is_certain_only_where_it_stays_one(
     """An earlier attempt that is still on its way may find the key absent again, but never at a version."""
     job = PendingCall("k", storing("k", "v", 0), new_key(), version=version)
     job.take(NoAnswer("n:1", "lost", begun=True))
-    job.take(ConditionFailedError("k", 9, 1))
+    job.take(ConditionFailedError("k", 9, 1, "version 5"))
     assert isinstance(job.error(), ConditionFailedError if is_certain else OutcomeUnknownError)

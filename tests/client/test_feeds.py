@@ -102,6 +102,21 @@ async def test_closing_ends_the_waits_and_the_stream(node: str) -> None:
         assert [entry async for entry in entries] == []
 
 
+async def test_the_streams_of_a_client_end_with_it(node: str) -> None:
+    """Closing a channel alone leaves them to run, and their readers to wait for the next beat."""
+    db = limedb.connect(node)
+    await db.open()
+    changes = await db.watch(new_key()).begin()
+    waiting = asyncio.create_task(changes.next())
+    connections = db._opened().routing.connections()
+    calls = [call for connection in connections for call in connection.followed]
+    assert [call.done() for call in calls] == [False]
+    await db.close()
+    assert [call.done() for call in calls] == [True]
+    with pytest.raises(limedb.errors.UnavailableError):
+        await waiting
+
+
 async def test_a_watch_has_begun_within_its_block(node: str) -> None:
     """Nothing is missed that is written after that, although nobody waited yet."""
     async with limedb.connect(node) as db:

@@ -54,3 +54,18 @@ def test_text_and_bytes_differ_and_an_empty_value_is_one() -> None:
 def test_only_a_live_record_is_current() -> None:
     assert current(LIVE, NOW) is LIVE
     assert [current(record, NOW) for record in GONE] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (Condition(version=5), "version 5"),
+        (Condition(version=0), "no value"),
+        (Condition(exists=False), "no value"),
+        (Condition(exists=True), "a value"),
+        (Condition(value="secret"), "the expected value"),
+        (Condition(value=""), "the expected value"),
+    ],
+)
+def test_it_says_what_the_key_must_have_but_shows_no_value(condition: Condition, words: str) -> None:
+    assert condition.required == words

@@ -6,12 +6,17 @@ from hypothesis import strategies as st
 
 from limedb.core.conditional import (
     MAX_LINEAGE,
+    MAX_OUTCOME_BYTES,
+    MIN_LINEAGE,
+    RECENT_MS,
     Attempts,
     Fate,
     fate_of,
     next_lineage,
+    renewed_lineage,
     states_of,
 )
+from limedb.core.hlc import version_at, wall_ms_of
 from limedb.core.record import Past, Record
 
 ID, OTHER = b"i" * 16, b"o" * 16
@@ -72,11 +77,40 @@ def test_a_chain_of_conditional_writes_never_misleads(steps: list[tuple[bool, in
     assert all(fate_of(Attempts((v,)), states_of(record)) is not Fate.DONE for v in unmade)
 
 
-def test_the_lineage_is_bounded() -> None:
-    states = chain(0)
-    for version in range(1, 100):
-        states = next_lineage(states, version)
-    assert [state.version for state in states] == [*range(99, 99 - MAX_LINEAGE, -1)]
+def test_the_lineage_has_sixteen_states_and_those_of_the_last_seconds() -> None:
+    def grown(step_ms: int) -> list[int]:
+        states = chain(0)
+        for place in range(1, 400):
+            states = next_lineage(states, version_at(place * step_ms))
+        return [wall_ms_of(state.version) // step_ms for state in states]
+
+    assert grown(RECENT_MS) == [*range(399, 399 - MIN_LINEAGE, -1)]
+    assert grown(RECENT_MS // 50) == [*range(399, 399 - 51, -1)]
+    assert grown(1) == [*range(399, 399 - MAX_LINEAGE, -1)]
+
+
+def test_answers_are_remembered_as_far_as_there_is_room() -> None:
+    large, small = b"t" * MAX_OUTCOME_BYTES, b"t7"
+    states = next_lineage(chain(0), 1, b"a", small)
+    states = next_lineage(states, 2, b"b", large)
+    assert [state.outcome for state in states] == [large, small, b""]
+    renewed = renewed_lineage(states, 3)
+    assert [state.outcome for state in renewed] == [b"", large, b"", b""]
+    assert [state.operation for state in renewed] == [b"", b"b", b"a", b""]
+    assert [state.outcome for state in next_lineage(states, 3, b"c", small)] == [small, large, b"", b""]
+    assert [state.outcome for state in next_lineage(states, 3, b"c", large * 9)] == [
+        large * 9,
+        large,
+        b"",
+        b"",
+    ]
+    whole = next_lineage(next_lineage(chain(0), 1, b"a", large + b"more"), 2, b"b", small)
+    assert [state.outcome for state in whole] == [small, b"", b""]
+    assert [state.outcome for state in renewed_lineage(next_lineage(chain(0), 1, b"a", large * 2), 2)] == [
+        b"",
+        large * 2,
+        b"",
+    ]
 
 
 def test_what_may_be_above_a_state_is_what_was_sent_above_it_or_by_others() -> None:

@@ -204,7 +204,8 @@ def _judge(node: StandIn, request: Any, context: grpc.ServicerContext) -> None:
     value = node.data.get(request.key)
     record = None if value is None else Record(request.key, value, VERSION)
     if not condition.holds(record, 0):
-        error = ConditionFailedError(request.key, record.version if record else 0, record is not None)
+        version = record.version if record else 0
+        error = ConditionFailedError(request.key, version, record is not None, condition.required)
         error.record = record
         error = as_shown(error, condition)
         status = status_of(error)

@@ -182,7 +182,7 @@ def test_a_condition_that_does_not_hold_is_412_with_the_etag_there_is(gateway: G
     (info,) = error["details"]
     assert (info["reason"], info["metadata"]) == (
         "CONDITION_FAILED",
-        {"key": "k", "version": "7", "exists": "1"},
+        {"key": "k", "version": "7", "exists": "1", "required": "no value"},
     )
     answer = gateway.client.delete(DEL, headers={"if-match": '"8"'})
     assert (answer.status_code, answer.headers["etag"]) == (412, TAG)

@@ -73,6 +73,35 @@ def test_an_unknown_field_is_refused_by_name(
     assert not any(node.calls for node in gateway.nodes)
 
 
+def test_no_way_to_write_a_path_or_a_type_leads_past_the_check(gateway: Gateway) -> None:
+    """The transcoder would take these, and drop the field: the value would never expire."""
+    body, read = (
+        b'{"key":"k","value":"v","ttl":1000}',
+        {"If-Match": '"5"', "content-type": "application/grpcx"},
+    )
+    for path in (
+        "/api/v1/set/",
+        "/api/v1/set//",
+        "/api/v1//set",
+        "//api/v1/set",
+        "/api/v1/set/x",
+        "/API/v1/set",
+    ):
+        answer = gateway.client.post(path, content=body)
+        assert answer.status_code in {400, 404}, path
+    for kind in (
+        "application/grpcx",
+        "application/grpc.json",
+        "application/grpc-web",
+        "application/connect+json",
+    ):
+        answer = gateway.client.post("/api/v1/set", content=body, headers={"content-type": kind})
+        assert (answer.status_code in {400, 404, 415}, "OK" in answer.text) == (True, False), kind
+        assert not gateway.client.get("/api/v1/scan?limt=1", headers={"content-type": kind}).is_success
+    assert not gateway.client.delete("/api/v1/del/k", headers=read).is_success
+    assert not any(node.calls for node in gateway.nodes)
+
+
 @pytest.mark.parametrize(("body", "message"), WRONG)
 def test_a_body_that_does_not_say_what_it_means_is_refused_in_our_words(
     gateway: Gateway, body: str, message: str

@@ -3,13 +3,17 @@
 A real browser tries the same in tests/web/test_other_origins.py.
 """
 
+import base64
 import socket
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 import grpc
+import httpx
 import pytest
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
 
 from limedb.launch.access import Access
 from limedb.wire.status import remote_error
@@ -112,6 +116,27 @@ TRIES = [
 ]
 
 
+def shown(answer: httpx.Response, given: Try) -> tuple[int, str, str]:
+    """The code, text and reason of a refusal, in the form of its protocol."""
+    status = Status()
+    if given.kind is not None and "grpc-web" in given.kind:
+        status.ParseFromString(base64.b64decode(answer.headers["grpc-status-details-bin"]))
+        (info,) = status.details
+        code, message = int(answer.headers["grpc-status"]), answer.headers["grpc-message"]
+        return code, message, unpacked(info.value)
+    refusal = answer.json()
+    (detail,) = refusal["details"]
+    if given.path.startswith("/limedb"):
+        value = base64.b64decode(detail["value"] + "==")
+        return {"permission_denied": 7}[refusal["code"]], refusal["message"], unpacked(value)
+    return refusal["code"], refusal["message"], detail["reason"]
+
+
+def unpacked(data: bytes) -> str:
+    """The reason in an ErrorInfo."""
+    return ErrorInfo.FromString(data).reason
+
+
 @pytest.mark.process
 @pytest.mark.parametrize("given", TRIES, ids=lambda given: given.what)
 def test_a_request_is_answered_or_refused_before_a_node_hears_of_it(guarded: Gateway, given: Try) -> None:
@@ -131,11 +156,12 @@ def test_a_request_is_answered_or_refused_before_a_node_hears_of_it(guarded: Gat
     assert answer.status_code == given.status, answer.text
     assert bool(node.calls) == (given.status == 200)
     if given.status != 200:
-        refusal = answer.json()
-        assert refusal["code"] == {403: 7, 415: 3}[given.status]
-        assert any(
-            word in refusal["message"] for word in ("--origin", "--server-name", "application/json", "link")
-        )
+        code, message, reason = shown(answer, given)
+        assert (code, reason) == {
+            403: (7, "UNKNOWN_HOST" if "--server-name" in message else "FOREIGN_ORIGIN"),
+            415: (3, "INVALID_REQUEST"),
+        }[given.status]
+        assert any(word in message for word in ("--origin", "--server-name", "application/json", "link"))
         is_named = given.headers.get("Origin") == APP
         assert is_named or "access-control-allow-origin" not in answer.headers
 

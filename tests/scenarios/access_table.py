@@ -29,7 +29,8 @@ Make = Callable[[str], Message]
 
 class Case(NamedTuple):
     """What an RPC asks for: public, known, node, all (roles), or a role. make: a request about a key; None:
-    about none. is_whole: the role must hold for all keys. is_at_envoy: Envoy passes it on.
+    about none. "read and write": both roles, which no user of the tests has. is_whole: the role must hold
+    for all keys. is_at_envoy: Envoy passes it on.
     """
 
     needs: str
@@ -46,6 +47,10 @@ CASES: dict[str, Case] = {
     "KVService/Get": Case("read", lambda key: kv_pb2.GetRequest(key=key)),
     "KVService/Set": Case("write", _write("SetRequest")),
     "KVService/Delete": Case("write", lambda key: kv_pb2.DeleteRequest(key=key)),
+    "KVService/Increment": Case("read and write", lambda key: kv_pb2.IncrementRequest(key=key)),
+    "KVService/Append": Case("read and write", _write("AppendRequest")),
+    "KVService/GetAndSet": Case("read and write", _write("GetAndSetRequest")),
+    "KVService/GetAndDelete": Case("read and write", lambda key: kv_pb2.GetAndDeleteRequest(key=key)),
     "KVService/SetDirect": Case("admin", _write("SetDirectRequest"), is_at_envoy=False),
     "KVService/ListKeys": Case("read", is_whole=True),
     "KVService/BatchGet": Case("read", lambda key: kv_pb2.BatchGetRequest(keys=[key])),
@@ -98,6 +103,22 @@ SESSION: dict[str, tuple[str, Make]] = {
     "get": ("read", lambda key: kv_pb2.SessionRequest(id=1, get=kv_pb2.GetRequest(key=key))),
     "set": ("write", lambda key: kv_pb2.SessionRequest(id=1, set=kv_pb2.SetRequest(key=key, value="x"))),
     "delete": ("write", lambda key: kv_pb2.SessionRequest(id=1, delete=kv_pb2.DeleteRequest(key=key))),
+    "increment": (
+        "read and write",
+        lambda key: kv_pb2.SessionRequest(id=1, increment=kv_pb2.IncrementRequest(key=key)),
+    ),
+    "append": (
+        "read and write",
+        lambda key: kv_pb2.SessionRequest(id=1, append=kv_pb2.AppendRequest(key=key, value="x")),
+    ),
+    "get_and_set": (
+        "read and write",
+        lambda key: kv_pb2.SessionRequest(id=1, get_and_set=kv_pb2.GetAndSetRequest(key=key, value="x")),
+    ),
+    "get_and_delete": (
+        "read and write",
+        lambda key: kv_pb2.SessionRequest(id=1, get_and_delete=kv_pb2.GetAndDeleteRequest(key=key)),
+    ),
     "batch_get": (
         "read", lambda key: kv_pb2.SessionRequest(id=1, batch_get=kv_pb2.BatchGetRequest(keys=[key])),
     ),

@@ -4,6 +4,7 @@ Of limedb/rpc/server/connect.py.
 """
 
 import base64
+import gzip
 import json
 import struct
 import subprocess
@@ -23,9 +24,9 @@ VERSION = {"connect-protocol-version": "1"}
 ROOT = Path(__file__).parents[2]
 
 
-def call(rest: httpx.Client, method: str, request: dict[str, Any]) -> httpx.Response:
+def call(rest: httpx.Client, method: str, request: dict[str, Any], **headers: str) -> httpx.Response:
     """A unary call in JSON."""
-    return rest.post(f"/limedb.v1.{method}", json=request, headers=VERSION)
+    return rest.post(f"/limedb.v1.{method}", json=request, headers=VERSION | headers)
 
 
 def framed(rest: httpx.Client, method: str, request: dict[str, Any], **headers: str) -> list[dict[str, Any]]:
@@ -98,6 +99,63 @@ def test_a_call_of_another_type_is_415_with_the_types(rest: httpx.Client, conten
         )
         assert answer.status_code == 415
         assert "application/json or application/proto (the Connect protocol)" in answer.text
+
+
+def test_a_call_of_users_is_answered(rest: httpx.Client) -> None:
+    """The nodes of this cluster ask nobody for a token, and know no users."""
+    answer = call(rest, "AccessService/WhoAmI", {})
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert info_of(answer.json()["details"][0]).reason == "UNAUTHENTICATED"
+
+
+def test_a_call_takes_no_query(rest: httpx.Client) -> None:
+    answer = rest.post("/limedb.v1.KVService/Get?node=http://a:1", json={"key": "k"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_argument")
+    assert "x-limedb-node" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "status", "code"),
+    [
+        ("connect-protocol-version", "2", 400, "invalid_argument"),
+        *(
+            ("connect-timeout-ms", text, 400, "invalid_argument")
+            for text in ("abc", "-5", "1.0", "99999999999")
+        ),
+        ("content-encoding", "br", 501, "unimplemented"),
+        ("connect-content-encoding", "zstd", 501, "unimplemented"),
+    ],
+)
+def test_a_header_of_the_protocol_with_a_wrong_value_is_refused_by_its_name(
+    rest: httpx.Client, header: str, value: str, status: int, code: str
+) -> None:
+    answer = call(rest, "KVService/Get", {"key": "k"}, **{header: value})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.json()["message"].startswith(f"{header}: must be ")
+    assert info_of(answer.json()["details"][0]).reason == {400: "INVALID_REQUEST", 501: "UNSUPPORTED"}[status]
+
+
+def test_a_body_may_be_compressed_or_say_that_it_is_not(rest: httpx.Client) -> None:
+    key = new_key()
+    call(rest, "KVService/Set", {"key": key, "value": "v"}).raise_for_status()
+    body = json.dumps({"key": key}).encode()
+    for coding, content in (("gzip", gzip.compress(body)), ("identity", body)):
+        headers = {**VERSION, "content-type": "application/json", "content-encoding": coding}
+        answer = rest.post("/limedb.v1.KVService/Get", content=content, headers=headers)
+        assert (answer.status_code, answer.json().get("value")) == (200, "v")
+
+
+def test_a_stream_as_a_unary_call_is_415_with_the_types(rest: httpx.Client) -> None:
+    answer = call(rest, "KVService/Scan", {"prefix": "a"})
+    assert (answer.status_code, answer.json()["code"]) == (415, "invalid_argument")
+    assert "application/connect+json" in answer.json()["message"]
+
+
+def test_health_in_json_is_415_with_the_way_to_it(rest: httpx.Client) -> None:
+    for headers in ({}, VERSION):
+        answer = rest.post("/grpc.health.v1.Health/Check", json={}, headers=headers)
+        assert answer.status_code == 415
+        assert "GET /api/v1/health" in answer.json()["message"]
 
 
 def test_a_request_that_is_too_large_says_how_large_it_may_be(rest: httpx.Client) -> None:

@@ -1,7 +1,5 @@
-"""Faults of conditional writes.
-
-The first four are found by a search (`test_conditional.py`). The others need rarer meetings of events than
-the scenarios bring about: they wait for one that does.
+"""Faults of conditional writes, each found by a search: `test_conditional.py`, and for promises that are lost
+`test_promises.py`, since random events meet too rarely for these.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,7 +31,8 @@ def _promising(kind: type[Promises], *, keeps: bool = True) -> Fault:
     return world_with(change)
 
 
-def _coordinating(kind: type[ConditionalProposer]) -> Fault:
+def coordinating(kind: type[ConditionalProposer]) -> Fault:
+    """A coordinator whose conditional writes are of another kind."""
     coordinator = type("FaultyCoordinator", (Coordinator,), {"conditional_class": kind})
     return engine_with(coordinator_class=coordinator)
 
@@ -101,10 +100,10 @@ ACCEPTS_ANY_BALLOT = _promising(_RefuseNoBallots)
 BLIND_WRITES_PASS = _promising(_RefuseBallotsOnly)
 """A write without a condition is stored whatever was promised."""
 
-GUESSES = _coordinating(_Guesses)
+GUESSES = coordinating(_Guesses)
 """A conditional write that too few replicas have acknowledged is reported as not written."""
 
-THE_NATURAL_OWNERS_ARE_ENOUGH = _coordinating(_AsksTheNatural)
+THE_NATURAL_OWNERS_ARE_ENOUGH = coordinating(_AsksTheNatural)
 """While owners change, conditional writes ask those that reads ask, and no others."""
 
 PROMISES_DIE_WITH_THE_PROCESS = _promising(Promises, keeps=False)

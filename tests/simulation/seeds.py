@@ -36,6 +36,11 @@ KEPT: dict[str, dict[int, str]] = {
     "retries": {},
     "conditional": {},
     "moving_conditional": {},
+    "late_record": {},
+    "moved_promise": {},
+    "edits": {},
+    "counters": {},
+    "moving_counters": {},
     "standstill": {},
     "watches": {
         51: "a node that a watch first heard after it stood told only what came from then on",

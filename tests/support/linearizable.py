@@ -28,20 +28,31 @@ Value = str | bytes | None
 
 class Kind(StrEnum):
     """What an operation does. A delete writes None. CAS writes where the register holds what it expects; one
-    that failed, since it held something else, is a read of that.
+    that failed, since it held something else, is a read of that. What answers the value before, as a
+    get-and-set does, is a CAS on its answer. ADD adds to a number, APPEND to a text.
     """
 
     READ = "read"
     WRITE = "write"
     DELETE = "delete"
     CAS = "cas"
+    ADD = "add"
+    APPEND = "append"
+
+
+EDITS = frozenset({Kind.ADD, Kind.APPEND})
+"""What they write depends on what the register holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Op:
     """An operation on a register. value: what was written or read; None for a delete and for absence.
 
-    expected: what a CAS needs. until: when an operation of unknown outcome can take effect at the latest.
+    expected: what a CAS needs. by, initial: what an ADD adds, and to what where nothing is held; its value
+    is the sum that was answered. suffix: what an APPEND adds; its value is the size that was answered, in
+    digits. Both values are None where the outcome is unknown.
+
+    until: when an operation of unknown outcome can take effect at the latest.
     start, end: when it was asked and when it was answered, in the seconds of one clock; end is infinite where
     the outcome is unknown. Operations that failed for sure are no part of a history.
     """
@@ -54,10 +65,26 @@ class Op:
     client: str = ""
     expected: Value = None
     until: float = inf
+    by: int = 0
+    initial: int = 0
+    suffix: str = ""
 
     def fits(self, holds: Value) -> bool:
         """Whether it can take effect on what a register holds."""
+        if self.kind is Kind.ADD:
+            is_number = holds is None or _number(holds) is not None
+            return is_number and (self.value is None or self.after(holds) == self.value)
+        if self.kind is Kind.APPEND:
+            return self.value is None or str(len(self.after(holds) or "")) == self.value
         return self.kind is not Kind.CAS or self.expected == holds
+
+    def after(self, holds: Value) -> Value:
+        """What the register holds afterwards, if it fits."""
+        if self.kind is Kind.ADD:
+            return str((self.initial if holds is None else _number(holds) or 0) + self.by)
+        if self.kind is Kind.APPEND:
+            return str(holds or "") + self.suffix
+        return self.value
 
     @property
     def is_maybe(self) -> bool:
@@ -69,7 +96,18 @@ class Op:
         what = self.kind if self.kind is Kind.DELETE else f"{self.kind} {self.value!r}"
         if self.kind is Kind.CAS:
             what += f" on {self.expected!r}"
+        if self.kind is Kind.ADD:
+            what += f" of {self.by}, from {self.initial}"
+        if self.kind is Kind.APPEND:
+            what += f" of {self.suffix!r}"
         return f"[{self.start:.4f} {end}] {self.client}: {what}"
+
+
+def _number(value: Value) -> int | None:
+    try:
+        return None if value is None else int(value)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +191,8 @@ class _Search:
         for i, op in enumerate(self._ops):
             if op.kind is Kind.CAS:
                 self._wanted[op.expected] |= 1 << i
+        self._has_edits = any(op.kind in EDITS for op in self._ops)
+        self._slack = sum(abs(op.by) for op in maybe if op.kind is Kind.ADD)
 
     def run(self, max_looks: int) -> Violation | None:
         """Search to the end; the violation, or None."""
@@ -207,8 +247,9 @@ class _Search:
             if self._ops[i].kind is not Kind.READ and self._ops[i].fits(at.value)
         ]
         for i in sorted(following, key=lambda i: self._ops[i].end):
-            yield self._with_reads(at.after(i, self._ops[i].value))
-        yield from (self._with_reads(at.after(i, self._ops[i].value)) for i in self._unknown(at))
+            yield self._with_reads(at.after(i, self._ops[i].after(at.value)))
+        for i in self._unknown(at):
+            yield self._with_reads(at.after(i, self._ops[i].after(at.value)))
 
     def _unknown(self, at: _Configuration) -> Iterator[int]:
         """The unknown operations that could explain a read: not before they were asked.
@@ -216,19 +257,51 @@ class _Search:
         Of those that write the same, as deletes do, the first asked can stand wherever a later one can.
         """
         first_end = min((self._ops[i].end for i in self._next(at.placed)), default=inf)
-        tried: set[Value] = set()
+        tried: set[tuple[Value, int, int]] = set()
         last = (at.placed & self._all).bit_length() - 1
         placed_start = self._ops[last].start if last >= 0 else -inf
         for i in range(self._certain, len(self._ops)):
             op = self._ops[i]
-            value = op.value
-            if at.placed >> i & 1 or value in tried or not self._wanted[value] & ~at.placed & ~(1 << i):
+            if at.placed >> i & 1 or not op.fits(at.value) or placed_start > op.until:
                 continue
-            if not op.fits(at.value) or placed_start > op.until:
+            value = op.after(at.value)
+            if (value, op.by, op.initial) in tried or not self._may_explain(value, at.placed, i):
                 continue
-            tried.add(value)
+            tried.add((value, op.by, op.initial))
             if self._ops[i].start <= first_end:
                 yield i
+
+    def _may_explain(self, value: Value, placed: int, i: int) -> bool:
+        """Whether a value is wanted by what is still to be placed, operation i aside; or, with edits, whether
+        what is made of it may be.
+        """
+        if self._wanted[value] & ~placed & ~(1 << i):
+            return True
+        return self._has_edits and any(
+            self._may_lead(value, op)
+            for place, op in enumerate(self._ops[: self._certain])
+            if not placed >> place & 1
+        )
+
+    def _may_lead(self, value: Value, op: Op) -> bool:
+        """Whether edits of unknown outcome may make of a value what an operation needs."""
+        if op.kind is Kind.APPEND:
+            return int(op.value or 0) >= len(str(value or "")) + len(op.suffix)
+        if op.kind is Kind.ADD:
+            sums = [int(op.value or 0) - op.by, *([None] if op.value == str(op.initial + op.by) else [])]
+        elif op.kind in (Kind.READ, Kind.CAS):
+            needed = op.value if op.kind is Kind.READ else op.expected
+            if isinstance(needed, str) and isinstance(value, str) and needed.startswith(value):
+                return True
+            sums = [_number(needed)]
+        else:
+            return False
+        if value is None:
+            return True
+        number = _number(value)
+        return number is not None and any(
+            needed is not None and abs(needed - number) <= self._slack for needed in sums
+        )
 
     def _violation(self, best: _Configuration) -> Violation:
         prefix: list[Op] = []

@@ -9,7 +9,7 @@ from tests.tui.samples import A, B, C
 
 
 def test_text_keeps_its_lines_and_loses_what_steers_a_terminal() -> None:
-    assert shown("a\r\nb\tc\x1b]0;x\x07", View.TEXT) == "a\nb   c␛]0;x␇"
+    assert shown("a\r\nb\tc\x1b]0;x\x07", View.TEXT) == "a␍\nb   c␛]0;x␇"
     assert shown(b"caf\xc3\xa9 \xff", View.TEXT) == "café \ufffd"
 
 

@@ -43,7 +43,7 @@ def test_a_write_without_a_condition_has_none_and_an_empty_one_names_nothing() -
 
 @pytest.mark.parametrize("value", ["", "v", b"", b"\xff"])
 def test_an_error_carries_what_the_key_has(value: str | bytes) -> None:
-    error = ConditionFailedError("k", 7, 1)
+    error = ConditionFailedError("k", 7, 1, "version 5")
     error.record = Record("k", value, 7, 9000)
     arrived = item_error("n:1", status_of(error), kv_pb2.Failure())
     assert isinstance(arrived, ConditionFailedError)
@@ -53,13 +53,13 @@ def test_an_error_carries_what_the_key_has(value: str | bytes) -> None:
 
 
 def test_an_error_without_a_value_carries_the_version_alone() -> None:
-    arrived = item_error("n:1", status_of(ConditionFailedError("k", 7, 1)), kv_pb2.Failure())
+    arrived = item_error("n:1", status_of(ConditionFailedError("k", 7, 1, "version 5")), kv_pb2.Failure())
     assert isinstance(arrived, ConditionFailedError)
     assert (arrived.version, arrived.record, arrived.value) == (7, None, None)
 
 
 def test_a_value_that_is_too_large_for_an_error_is_left_out() -> None:
-    error = ConditionFailedError("k", 7, 1)
+    error = ConditionFailedError("k", 7, 1, "version 5")
     error.record = Record("k", "x" * 2000, 7)
     assert len(status_of(error, room=1024).details) == 1
     assert len(status_of(error, room=4096).details) == 2

@@ -20,7 +20,13 @@ def test_each_path_has_one_list_of_methods() -> None:
         assert allowed(path) == ["GET, HEAD, OPTIONS"]
     assert allowed("/api/v1/set") == allowed("/api/v1/set/direct") == allowed("/gossip") == ["POST, OPTIONS"]
     assert allowed("/api/v1/del/a") == ["DELETE, OPTIONS"]
-    assert allowed("/api/v1/nope") == allowed("/api/v1/get") == allowed("/api/v1/setx") == []
+    assert allowed("/api/v1/nope") == allowed("/api/v1/getx") == allowed("/api/v1/setx") == []
+
+
+def test_a_path_may_end_before_its_key_or_with_a_slash() -> None:
+    assert allowed("/api/v1/get") == allowed("/api/v1/keys/") == ["GET, HEAD, OPTIONS"]
+    assert allowed("/api/v1/set/") == allowed("/gossip/") == ["POST, OPTIONS"]
+    assert allowed("/api/v1/set//") == allowed("//") == []
 
 
 def test_what_a_path_has_in_it_is_taken_literally() -> None:
@@ -67,9 +73,9 @@ def test_each_enum_of_a_request_counts_its_values_from_zero() -> None:
 
 
 def test_streams_and_bodies_are_known_by_path() -> None:
-    streams = {endpoint.path for endpoint in rest.endpoints() if endpoint.is_stream and not endpoint.body}
+    streams = {endpoint.start for endpoint in rest.endpoints() if endpoint.is_stream and not endpoint.body}
     assert streams == {"/api/v1/scan", "/api/v1/watch", "/api/v1/cluster/watch"}
-    assert {endpoint.path: endpoint.body for endpoint in rest.endpoints()}["/api/v1/set"] == (
+    assert {endpoint.start: endpoint.body for endpoint in rest.endpoints()}["/api/v1/set"] == (
         "limedb.v1.SetRequest"
     )
 

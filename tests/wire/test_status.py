@@ -11,7 +11,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 
 from limedb import errors
 from limedb.core.topology import Topology
-from limedb.wire.old_errors import kind_of
+from limedb.wire.old_errors import failure_of, kind_of
 from limedb.wire.status import (
     FACT_BYTES_IN_TRAILERS,
     TEXT_BYTES,
@@ -46,7 +46,8 @@ def classes(root: type[errors.LimeDBError]) -> list[type[errors.LimeDBError]]:
         (errors.StaleEpochError(Topology()), grpc.StatusCode.UNAVAILABLE),
         (errors.ClockSkewError("x", 2, 1), grpc.StatusCode.UNAVAILABLE),
         (errors.TopologyChangeError("x"), grpc.StatusCode.FAILED_PRECONDITION),
-        (errors.ConditionFailedError("k", 7, 1), grpc.StatusCode.FAILED_PRECONDITION),
+        (errors.ConditionFailedError("k", 7, 1, "version 5"), grpc.StatusCode.FAILED_PRECONDITION),
+        (errors.EditRefusedError("k", "overflow"), grpc.StatusCode.FAILED_PRECONDITION),
         (errors.PeersOnlyError("http://a:1", "x"), grpc.StatusCode.PERMISSION_DENIED),
         (errors.ContendedError("k", 8), grpc.StatusCode.UNAVAILABLE),
         (errors.RequestTimeoutError(1.0, "node"), grpc.StatusCode.DEADLINE_EXCEEDED),
@@ -93,6 +94,12 @@ def test_an_item_of_a_batch_carries_the_number_of_the_code() -> None:
     assert "http://a:1" in message.message
 
 
+def test_a_version_is_not_rounded_in_the_form_of_0_1() -> None:
+    failure = failure_of(errors.ConditionFailedError("k", (1 << 63) + 1, 1, "no value"))
+    assert dict(failure.facts.items())["version"] == str((1 << 63) + 1)
+    assert dict(failure.facts.items())["exists"] == 1
+
+
 URL = "http://a:1"
 REASONS = {
     "TOKEN_FUNCTION",
@@ -112,6 +119,7 @@ REASONS = {
     "MALFORMED_REQUEST",
     "KEY_NOT_FOUND",
     "CONDITION_FAILED",
+    "EDIT_REFUSED",
     "ASSET_NOT_FOUND",
     "UNKNOWN_PATH",
     "UNKNOWN_NODE",
@@ -140,6 +148,7 @@ REASONS = {
     "PEERS_ONLY",
     "UNSUPPORTED",
     "UNKNOWN_HOST",
+    "FOREIGN_ORIGIN",
     "STORE",
     "STORE_FULL",
     "STORE_CLOSED",

@@ -113,6 +113,112 @@ class DeleteResponse(_message.Message):
     receipt: _record_pb2.Receipt
     def __init__(self, deleted: _Optional[int] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
+class IncrementRequest(_message.Message):
+    __slots__ = ("key", "by", "initial", "ttl_ms", "consistency", "idempotency_key", "attempt")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    by: int
+    initial: int
+    ttl_ms: int
+    consistency: _record_pb2.Consistency
+    idempotency_key: bytes
+    attempt: int
+    def __init__(self, key: _Optional[str] = ..., by: _Optional[int] = ..., initial: _Optional[int] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
+
+class IncrementResponse(_message.Message):
+    __slots__ = ("value", "receipt")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    value: int
+    receipt: _record_pb2.Receipt
+    def __init__(self, value: _Optional[int] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
+
+class AppendRequest(_message.Message):
+    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency", "idempotency_key", "attempt")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    blob: bytes
+    ttl_ms: int
+    consistency: _record_pb2.Consistency
+    idempotency_key: bytes
+    attempt: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
+
+class AppendResponse(_message.Message):
+    __slots__ = ("size", "receipt")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    receipt: _record_pb2.Receipt
+    def __init__(self, size: _Optional[int] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
+
+class GetAndSetRequest(_message.Message):
+    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency", "idempotency_key", "attempt", "expires_at_ms", "keep_ttl")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    KEEP_TTL_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    blob: bytes
+    ttl_ms: int
+    consistency: _record_pb2.Consistency
+    idempotency_key: bytes
+    attempt: int
+    expires_at_ms: int
+    keep_ttl: bool
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., keep_ttl: _Optional[bool] = ...) -> None: ...
+
+class GetAndSetResponse(_message.Message):
+    __slots__ = ("value", "blob", "receipt")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    value: str
+    blob: bytes
+    receipt: _record_pb2.Receipt
+    def __init__(self, value: _Optional[str] = ..., blob: _Optional[bytes] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
+
+class GetAndDeleteRequest(_message.Message):
+    __slots__ = ("key", "consistency", "idempotency_key", "attempt")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    consistency: _record_pb2.Consistency
+    idempotency_key: bytes
+    attempt: int
+    def __init__(self, key: _Optional[str] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
+
+class GetAndDeleteResponse(_message.Message):
+    __slots__ = ("value", "blob", "receipt")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    value: str
+    blob: bytes
+    receipt: _record_pb2.Receipt
+    def __init__(self, value: _Optional[str] = ..., blob: _Optional[bytes] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
+
 class SetDirectRequest(_message.Message):
     __slots__ = ("key", "value", "blob", "ttl_ms", "expires_at_ms", "ttl_is_fallback")
     KEY_FIELD_NUMBER: _ClassVar[int]
@@ -342,7 +448,7 @@ class WatchEvent(_message.Message):
     def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., version: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
 
 class SessionRequest(_message.Message):
-    __slots__ = ("id", "timeout_ms", "batch_get", "batch_set", "get", "set", "delete")
+    __slots__ = ("id", "timeout_ms", "batch_get", "batch_set", "get", "set", "delete", "increment", "append", "get_and_set", "get_and_delete")
     ID_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     BATCH_GET_FIELD_NUMBER: _ClassVar[int]
@@ -350,6 +456,10 @@ class SessionRequest(_message.Message):
     GET_FIELD_NUMBER: _ClassVar[int]
     SET_FIELD_NUMBER: _ClassVar[int]
     DELETE_FIELD_NUMBER: _ClassVar[int]
+    INCREMENT_FIELD_NUMBER: _ClassVar[int]
+    APPEND_FIELD_NUMBER: _ClassVar[int]
+    GET_AND_SET_FIELD_NUMBER: _ClassVar[int]
+    GET_AND_DELETE_FIELD_NUMBER: _ClassVar[int]
     id: int
     timeout_ms: int
     batch_get: BatchGetRequest
@@ -357,10 +467,14 @@ class SessionRequest(_message.Message):
     get: GetRequest
     set: SetRequest
     delete: DeleteRequest
-    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., batch_get: _Optional[_Union[BatchGetRequest, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetRequest, _Mapping]] = ..., get: _Optional[_Union[GetRequest, _Mapping]] = ..., set: _Optional[_Union[SetRequest, _Mapping]] = ..., delete: _Optional[_Union[DeleteRequest, _Mapping]] = ...) -> None: ...
+    increment: IncrementRequest
+    append: AppendRequest
+    get_and_set: GetAndSetRequest
+    get_and_delete: GetAndDeleteRequest
+    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., batch_get: _Optional[_Union[BatchGetRequest, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetRequest, _Mapping]] = ..., get: _Optional[_Union[GetRequest, _Mapping]] = ..., set: _Optional[_Union[SetRequest, _Mapping]] = ..., delete: _Optional[_Union[DeleteRequest, _Mapping]] = ..., increment: _Optional[_Union[IncrementRequest, _Mapping]] = ..., append: _Optional[_Union[AppendRequest, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetRequest, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteRequest, _Mapping]] = ...) -> None: ...
 
 class SessionResponse(_message.Message):
-    __slots__ = ("id", "failure", "batch_get", "batch_set", "get", "set", "delete", "error")
+    __slots__ = ("id", "failure", "batch_get", "batch_set", "get", "set", "delete", "error", "increment", "append", "get_and_set", "get_and_delete")
     ID_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     BATCH_GET_FIELD_NUMBER: _ClassVar[int]
@@ -369,6 +483,10 @@ class SessionResponse(_message.Message):
     SET_FIELD_NUMBER: _ClassVar[int]
     DELETE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    INCREMENT_FIELD_NUMBER: _ClassVar[int]
+    APPEND_FIELD_NUMBER: _ClassVar[int]
+    GET_AND_SET_FIELD_NUMBER: _ClassVar[int]
+    GET_AND_DELETE_FIELD_NUMBER: _ClassVar[int]
     id: int
     failure: Failure
     batch_get: BatchGetResponse
@@ -377,7 +495,11 @@ class SessionResponse(_message.Message):
     set: SetResponse
     delete: DeleteResponse
     error: _status_pb2.Status
-    def __init__(self, id: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., batch_get: _Optional[_Union[BatchGetResponse, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetResponse, _Mapping]] = ..., get: _Optional[_Union[GetResponse, _Mapping]] = ..., set: _Optional[_Union[SetResponse, _Mapping]] = ..., delete: _Optional[_Union[DeleteResponse, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+    increment: IncrementResponse
+    append: AppendResponse
+    get_and_set: GetAndSetResponse
+    get_and_delete: GetAndDeleteResponse
+    def __init__(self, id: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., batch_get: _Optional[_Union[BatchGetResponse, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetResponse, _Mapping]] = ..., get: _Optional[_Union[GetResponse, _Mapping]] = ..., set: _Optional[_Union[SetResponse, _Mapping]] = ..., delete: _Optional[_Union[DeleteResponse, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., increment: _Optional[_Union[IncrementResponse, _Mapping]] = ..., append: _Optional[_Union[AppendResponse, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetResponse, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteResponse, _Mapping]] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("kind", "facts")

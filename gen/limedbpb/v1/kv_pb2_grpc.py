@@ -50,6 +50,26 @@ class KVServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_kv__pb2.DeleteRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_kv__pb2.DeleteResponse.FromString,
                 _registered_method=True)
+        self.Increment = channel.unary_unary(
+                '/limedb.v1.KVService/Increment',
+                request_serializer=limedbpb_dot_v1_dot_kv__pb2.IncrementRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_kv__pb2.IncrementResponse.FromString,
+                _registered_method=True)
+        self.Append = channel.unary_unary(
+                '/limedb.v1.KVService/Append',
+                request_serializer=limedbpb_dot_v1_dot_kv__pb2.AppendRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_kv__pb2.AppendResponse.FromString,
+                _registered_method=True)
+        self.GetAndSet = channel.unary_unary(
+                '/limedb.v1.KVService/GetAndSet',
+                request_serializer=limedbpb_dot_v1_dot_kv__pb2.GetAndSetRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_kv__pb2.GetAndSetResponse.FromString,
+                _registered_method=True)
+        self.GetAndDelete = channel.unary_unary(
+                '/limedb.v1.KVService/GetAndDelete',
+                request_serializer=limedbpb_dot_v1_dot_kv__pb2.GetAndDeleteRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_kv__pb2.GetAndDeleteResponse.FromString,
+                _registered_method=True)
         self.SetDirect = channel.unary_unary(
                 '/limedb.v1.KVService/SetDirect',
                 request_serializer=limedbpb_dot_v1_dot_kv__pb2.SetDirectRequest.SerializeToString,
@@ -107,6 +127,38 @@ class KVServiceServicer:
 
     def Delete(self, request, context):
         """Delete removes a key. Through Envoy's REST the answer is the text 1 or 0.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Increment(self, request, context):
+        """Increment adds to a counter, which is the decimal text of an int64, and answers the sum. No increment is lost, and
+        none counts twice that is sent again with its idempotency key. A value that is no counter, or a sum that is out
+        of range: FAILED_PRECONDITION with the reason EDIT_REFUSED, and nothing is written. Needs the roles read and write.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Append(self, request, context):
+        """Append adds text to the end of a text, or bytes to the end of bytes, up to the size of the largest value, and
+        answers the size. As Increment otherwise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAndSet(self, request, context):
+        """GetAndSet stores a value and answers the one before. As Increment otherwise; with an idempotency key both values
+        together may have the bytes of one, since the one before is kept to be answered again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAndDelete(self, request, context):
+        """GetAndDelete deletes a key and answers the value that it had. As Increment otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,6 +243,26 @@ def add_KVServiceServicer_to_server(servicer, server):
                     servicer.Delete,
                     request_deserializer=limedbpb_dot_v1_dot_kv__pb2.DeleteRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_kv__pb2.DeleteResponse.SerializeToString,
+            ),
+            'Increment': grpc.unary_unary_rpc_method_handler(
+                    servicer.Increment,
+                    request_deserializer=limedbpb_dot_v1_dot_kv__pb2.IncrementRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_kv__pb2.IncrementResponse.SerializeToString,
+            ),
+            'Append': grpc.unary_unary_rpc_method_handler(
+                    servicer.Append,
+                    request_deserializer=limedbpb_dot_v1_dot_kv__pb2.AppendRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_kv__pb2.AppendResponse.SerializeToString,
+            ),
+            'GetAndSet': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAndSet,
+                    request_deserializer=limedbpb_dot_v1_dot_kv__pb2.GetAndSetRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_kv__pb2.GetAndSetResponse.SerializeToString,
+            ),
+            'GetAndDelete': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAndDelete,
+                    request_deserializer=limedbpb_dot_v1_dot_kv__pb2.GetAndDeleteRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_kv__pb2.GetAndDeleteResponse.SerializeToString,
             ),
             'SetDirect': grpc.unary_unary_rpc_method_handler(
                     servicer.SetDirect,
@@ -310,6 +382,114 @@ class KVService:
             '/limedb.v1.KVService/Delete',
             limedbpb_dot_v1_dot_kv__pb2.DeleteRequest.SerializeToString,
             limedbpb_dot_v1_dot_kv__pb2.DeleteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Increment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.KVService/Increment',
+            limedbpb_dot_v1_dot_kv__pb2.IncrementRequest.SerializeToString,
+            limedbpb_dot_v1_dot_kv__pb2.IncrementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Append(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.KVService/Append',
+            limedbpb_dot_v1_dot_kv__pb2.AppendRequest.SerializeToString,
+            limedbpb_dot_v1_dot_kv__pb2.AppendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAndSet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.KVService/GetAndSet',
+            limedbpb_dot_v1_dot_kv__pb2.GetAndSetRequest.SerializeToString,
+            limedbpb_dot_v1_dot_kv__pb2.GetAndSetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAndDelete(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.KVService/GetAndDelete',
+            limedbpb_dot_v1_dot_kv__pb2.GetAndDeleteRequest.SerializeToString,
+            limedbpb_dot_v1_dot_kv__pb2.GetAndDeleteResponse.FromString,
             options,
             channel_credentials,
             insecure,

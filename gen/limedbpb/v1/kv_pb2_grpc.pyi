@@ -39,6 +39,21 @@ class KVServiceStub:
     """Get reads the value of a key. NOT_FOUND: there is none."""
     Delete: _grpc.UnaryUnaryMultiCallable[_kv_pb2.DeleteRequest, _kv_pb2.DeleteResponse]
     """Delete removes a key. Through Envoy's REST the answer is the text 1 or 0."""
+    Increment: _grpc.UnaryUnaryMultiCallable[_kv_pb2.IncrementRequest, _kv_pb2.IncrementResponse]
+    """Increment adds to a counter, which is the decimal text of an int64, and answers the sum. No increment is lost, and
+    none counts twice that is sent again with its idempotency key. A value that is no counter, or a sum that is out
+    of range: FAILED_PRECONDITION with the reason EDIT_REFUSED, and nothing is written. Needs the roles read and write.
+    """
+    Append: _grpc.UnaryUnaryMultiCallable[_kv_pb2.AppendRequest, _kv_pb2.AppendResponse]
+    """Append adds text to the end of a text, or bytes to the end of bytes, up to the size of the largest value, and
+    answers the size. As Increment otherwise.
+    """
+    GetAndSet: _grpc.UnaryUnaryMultiCallable[_kv_pb2.GetAndSetRequest, _kv_pb2.GetAndSetResponse]
+    """GetAndSet stores a value and answers the one before. As Increment otherwise; with an idempotency key both values
+    together may have the bytes of one, since the one before is kept to be answered again.
+    """
+    GetAndDelete: _grpc.UnaryUnaryMultiCallable[_kv_pb2.GetAndDeleteRequest, _kv_pb2.GetAndDeleteResponse]
+    """GetAndDelete deletes a key and answers the value that it had. As Increment otherwise."""
     SetDirect: _grpc.UnaryUnaryMultiCallable[_kv_pb2.SetDirectRequest, _kv_pb2.SetDirectResponse]
     """SetDirect stores a value on the called node, whichever nodes own the key. It is never routed."""
     ListKeys: _grpc.UnaryUnaryMultiCallable[_kv_pb2.ListKeysRequest, _kv_pb2.ListKeysResponse]
@@ -82,6 +97,21 @@ class KVServiceAsyncStub(KVServiceStub):
     """Get reads the value of a key. NOT_FOUND: there is none."""
     Delete: _aio.UnaryUnaryMultiCallable[_kv_pb2.DeleteRequest, _kv_pb2.DeleteResponse]  # type: ignore[assignment]
     """Delete removes a key. Through Envoy's REST the answer is the text 1 or 0."""
+    Increment: _aio.UnaryUnaryMultiCallable[_kv_pb2.IncrementRequest, _kv_pb2.IncrementResponse]  # type: ignore[assignment]
+    """Increment adds to a counter, which is the decimal text of an int64, and answers the sum. No increment is lost, and
+    none counts twice that is sent again with its idempotency key. A value that is no counter, or a sum that is out
+    of range: FAILED_PRECONDITION with the reason EDIT_REFUSED, and nothing is written. Needs the roles read and write.
+    """
+    Append: _aio.UnaryUnaryMultiCallable[_kv_pb2.AppendRequest, _kv_pb2.AppendResponse]  # type: ignore[assignment]
+    """Append adds text to the end of a text, or bytes to the end of bytes, up to the size of the largest value, and
+    answers the size. As Increment otherwise.
+    """
+    GetAndSet: _aio.UnaryUnaryMultiCallable[_kv_pb2.GetAndSetRequest, _kv_pb2.GetAndSetResponse]  # type: ignore[assignment]
+    """GetAndSet stores a value and answers the one before. As Increment otherwise; with an idempotency key both values
+    together may have the bytes of one, since the one before is kept to be answered again.
+    """
+    GetAndDelete: _aio.UnaryUnaryMultiCallable[_kv_pb2.GetAndDeleteRequest, _kv_pb2.GetAndDeleteResponse]  # type: ignore[assignment]
+    """GetAndDelete deletes a key and answers the value that it had. As Increment otherwise."""
     SetDirect: _aio.UnaryUnaryMultiCallable[_kv_pb2.SetDirectRequest, _kv_pb2.SetDirectResponse]  # type: ignore[assignment]
     """SetDirect stores a value on the called node, whichever nodes own the key. It is never routed."""
     ListKeys: _aio.UnaryUnaryMultiCallable[_kv_pb2.ListKeysRequest, _kv_pb2.ListKeysResponse]  # type: ignore[assignment]
@@ -140,6 +170,45 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_kv_pb2.DeleteResponse, _abc.Awaitable[_kv_pb2.DeleteResponse]]:
         """Delete removes a key. Through Envoy's REST the answer is the text 1 or 0."""
+
+    @_abc_1.abstractmethod
+    def Increment(
+        self,
+        request: _kv_pb2.IncrementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_kv_pb2.IncrementResponse, _abc.Awaitable[_kv_pb2.IncrementResponse]]:
+        """Increment adds to a counter, which is the decimal text of an int64, and answers the sum. No increment is lost, and
+        none counts twice that is sent again with its idempotency key. A value that is no counter, or a sum that is out
+        of range: FAILED_PRECONDITION with the reason EDIT_REFUSED, and nothing is written. Needs the roles read and write.
+        """
+
+    @_abc_1.abstractmethod
+    def Append(
+        self,
+        request: _kv_pb2.AppendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_kv_pb2.AppendResponse, _abc.Awaitable[_kv_pb2.AppendResponse]]:
+        """Append adds text to the end of a text, or bytes to the end of bytes, up to the size of the largest value, and
+        answers the size. As Increment otherwise.
+        """
+
+    @_abc_1.abstractmethod
+    def GetAndSet(
+        self,
+        request: _kv_pb2.GetAndSetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_kv_pb2.GetAndSetResponse, _abc.Awaitable[_kv_pb2.GetAndSetResponse]]:
+        """GetAndSet stores a value and answers the one before. As Increment otherwise; with an idempotency key both values
+        together may have the bytes of one, since the one before is kept to be answered again.
+        """
+
+    @_abc_1.abstractmethod
+    def GetAndDelete(
+        self,
+        request: _kv_pb2.GetAndDeleteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_kv_pb2.GetAndDeleteResponse, _abc.Awaitable[_kv_pb2.GetAndDeleteResponse]]:
+        """GetAndDelete deletes a key and answers the value that it had. As Increment otherwise."""
 
     @_abc_1.abstractmethod
     def SetDirect(

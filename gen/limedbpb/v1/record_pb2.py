@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18limedbpb/v1/record.proto\x12\tlimedb.v1\"\x9e\x01\n\x06Record\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\x15\n\rexpires_at_ms\x18\x02 \x01(\x06\x12\x11\n\ttombstone\x18\x03 \x01(\x08\x12\x0b\n\x03key\x18\x04 \x01(\t\x12\x0f\n\x05value\x18\x05 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x06 \x01(\x0cH\x00\x12 \n\x07lineage\x18\x07 \x03(\x0b\x32\x0f.limedb.v1.PastB\t\n\x07\x63ontent\"*\n\x04Past\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\x11\n\toperation\x18\x02 \x01(\x0c\"J\n\x07Receipt\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\r\n\x05\x61\x63ked\x18\x03 \x01(\r\x12\x10\n\x08replicas\x18\x04 \x01(\r*\x8a\x01\n\x0b\x43onsistency\x12\x1b\n\x17\x43ONSISTENCY_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43ONSISTENCY_ONE\x10\x01\x12\x16\n\x12\x43ONSISTENCY_QUORUM\x10\x02\x12\x13\n\x0f\x43ONSISTENCY_ALL\x10\x03\x12\x1c\n\x18\x43ONSISTENCY_LINEARIZABLE\x10\x04\x42*\n\tlimedb.v1P\x01Z\x1blimedb/limedbpb/v1;limedbpbb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18limedbpb/v1/record.proto\x12\tlimedb.v1\"\x9e\x01\n\x06Record\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\x15\n\rexpires_at_ms\x18\x02 \x01(\x06\x12\x11\n\ttombstone\x18\x03 \x01(\x08\x12\x0b\n\x03key\x18\x04 \x01(\t\x12\x0f\n\x05value\x18\x05 \x01(\tH\x00\x12\x0e\n\x04\x62lob\x18\x06 \x01(\x0cH\x00\x12 \n\x07lineage\x18\x07 \x03(\x0b\x32\x0f.limedb.v1.PastB\t\n\x07\x63ontent\";\n\x04Past\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\x11\n\toperation\x18\x02 \x01(\x0c\x12\x0f\n\x07outcome\x18\x03 \x01(\x0c\"J\n\x07Receipt\x12\x0f\n\x07version\x18\x01 \x01(\x06\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\r\n\x05\x61\x63ked\x18\x03 \x01(\r\x12\x10\n\x08replicas\x18\x04 \x01(\r*\x8a\x01\n\x0b\x43onsistency\x12\x1b\n\x17\x43ONSISTENCY_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43ONSISTENCY_ONE\x10\x01\x12\x16\n\x12\x43ONSISTENCY_QUORUM\x10\x02\x12\x13\n\x0f\x43ONSISTENCY_ALL\x10\x03\x12\x1c\n\x18\x43ONSISTENCY_LINEARIZABLE\x10\x04\x42*\n\tlimedb.v1P\x01Z\x1blimedb/limedbpb/v1;limedbpbb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,12 +32,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'limedbpb.v1.record_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\tlimedb.v1P\001Z\033limedb/limedbpb/v1;limedbpb'
-  _globals['_CONSISTENCY']._serialized_start=321
-  _globals['_CONSISTENCY']._serialized_end=459
+  _globals['_CONSISTENCY']._serialized_start=338
+  _globals['_CONSISTENCY']._serialized_end=476
   _globals['_RECORD']._serialized_start=40
   _globals['_RECORD']._serialized_end=198
   _globals['_PAST']._serialized_start=200
-  _globals['_PAST']._serialized_end=242
-  _globals['_RECEIPT']._serialized_start=244
-  _globals['_RECEIPT']._serialized_end=318
+  _globals['_PAST']._serialized_end=259
+  _globals['_RECEIPT']._serialized_start=261
+  _globals['_RECEIPT']._serialized_end=335
 # @@protoc_insertion_point(module_scope)

@@ -39,12 +39,14 @@ class Record(_message.Message):
     def __init__(self, version: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., tombstone: _Optional[bool] = ..., key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., lineage: _Optional[_Iterable[_Union[Past, _Mapping]]] = ...) -> None: ...
 
 class Past(_message.Message):
-    __slots__ = ("version", "operation")
+    __slots__ = ("version", "operation", "outcome")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     OPERATION_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
     version: int
     operation: bytes
-    def __init__(self, version: _Optional[int] = ..., operation: _Optional[bytes] = ...) -> None: ...
+    outcome: bytes
+    def __init__(self, version: _Optional[int] = ..., operation: _Optional[bytes] = ..., outcome: _Optional[bytes] = ...) -> None: ...
 
 class Receipt(_message.Message):
     __slots__ = ("version", "epoch", "acked", "replicas")

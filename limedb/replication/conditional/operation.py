@@ -1,47 +1,81 @@
-"""What a conditional write wants of a key, and what is known of its attempts.
+"""What an operation makes of a key's record, and what is known of its attempts.
 
-It owns the judgement of its condition. It must never send.
-
-Tested in tests/replication/conditional/test_proposer.py.
+It owns the judgement of a record and the content that follows it: for a condition, for an edit, for both. It
+must never send.
 """
 
 from typing import NamedTuple
 
-from limedb.core.condition import current
+from limedb.core.condition import Condition, current
 from limedb.core.conditional import Attempts
+from limedb.core.edits import recalled, remembered
 from limedb.core.idempotency import MARGIN_MS
-from limedb.core.record import Record, is_expired
+from limedb.core.record import Past, Record, is_expired
+from limedb.errors import ConditionFailedError, LimeDBError, OutcomeUnknownError, UnavailableError, brief
 from limedb.replication.idempotency.proposer import began_ms, operation_of
 from limedb.replication.requests import Write
 
+FRESH_MS = MARGIN_MS // 2
+"""How long after a write began, by its idempotency key, its first attempt counts as the only one."""
+
+RETRY_SECONDS = 0.1
+"""After which a first attempt that came late may be made anew."""
+
 
 class Content(NamedTuple):
-    """What is to be stored. value: None deletes. expires_at: milliseconds since 1970; 0: never."""
+    """What is to be stored. value: None deletes. expires_at: milliseconds since 1970; 0: never. answer: what
+    the caller gets of an edit. outcome: the same as the record remembers it; empty: it need not.
+    """
 
     value: str | bytes | None
     expires_at: int = 0
+    answer: str | bytes | None = None
+    outcome: bytes = b""
 
 
 class Operation:
-    """A write of one key. attempts: of it, so far. settles: how often a half-done write was to be brought to
-    an end. need, total: replicas, for errors.
+    """A change of one key: it judges what the key has, and makes the next content from that.
+
+    attempts: of it, so far. settles: how often a half-done write was to be brought to an end. need, total:
+    replicas, for errors.
     """
 
     def __init__(self, key: str, attempts: Attempts) -> None:
         self.key, self.attempts = key, attempts
         self.settles = self.need = self.total = 0
 
-    def judge(self, newest: Record | None, now_ms: int) -> Content | None:
-        """What to store on top of the newest record at a time, milliseconds since 1970; None: the condition
-        fails.
+    def begin_round(self, now_ms: int) -> None:
+        """Take notice of the time of a round, milliseconds since 1970."""
+
+    def next(self, newest: Record | None, now_ms: int) -> Content | None:
+        """What to store on top of the newest record at a time, milliseconds since 1970; None: it may not be
+        changed.
         """
         return None
 
+    def refusal(self, stands: Record | None, now_ms: int) -> LimeDBError:
+        """Why a record may not be changed."""
+        raise NotImplementedError
+
     def may_have_held(self, newest: Record | None, now_ms: int) -> bool:
-        """Whether the condition, which fails for the newest record now, may have held for it earlier, or for
-        one that has expired and is purged.
+        """Whether the newest record, which may not be changed now, might have been earlier, or one that has
+        expired and is purged.
         """
         return newest is None or (newest.value is not None and is_expired(newest.expires_at, now_ms))
+
+    def sent(self, version: int, content: Content) -> None:
+        """Take notice of an attempt that may take effect."""
+        self.attempts = self.attempts.with_sent(version)
+
+    def answer_of(self, own: Past) -> str | bytes | None:
+        """What the attempt answered that made a state. LookupError: it is forgotten."""
+        return None
+
+    def unknown(self) -> LimeDBError:
+        """The error where nobody remembers whether an attempt took effect."""
+        return OutcomeUnknownError(
+            self.key, self.need, 0, {"its replicas": "others may have written the key since"}
+        )
 
     @property
     def may_be_stored(self) -> bool:
@@ -57,33 +91,105 @@ class Look(Operation):
 
 
 class ConditionalWrite(Operation):
-    """A client's conditional write."""
+    """A client's write that depends on what the key has: by a condition, an edit, or the expiry."""
 
     def __init__(self, write: Write) -> None:
         operation, since_ms = b"", 0
+        self._began_ms = 0
         if write.idempotency_key:
-            operation = operation_of(write).id
-            since_ms = began_ms(write.idempotency_key) - MARGIN_MS if write.attempt else 0
+            operation, self._began_ms = operation_of(write).id, began_ms(write.idempotency_key)
+            since_ms = self._began_ms - MARGIN_MS if write.attempt else 0
         super().__init__(write.key, Attempts((), operation, since_ms))
         self.write = write
+        self._answers: dict[int, str | bytes | None] = {}
+        self._late_ms = 0
 
-    def judge(self, newest: Record | None, now_ms: int) -> Content | None:
-        """As Operation.judge. A moment to expire that has passed deletes."""
-        write = self.write
+    def begin_round(self, now_ms: int) -> None:
+        """As Operation.begin_round. A first attempt that a node reads late, as one that was stopped does, may
+        no longer be the only one, so what became of others is looked for. A version never comes back: it
+        needs no look.
+        """
+        late_ms, condition = now_ms - self._began_ms, self.write.condition
+        is_only = not self._began_ms or late_ms <= FRESH_MS or (condition is not None and condition.version)
+        if not (is_only or self.may_be_stored):
+            self._late_ms = late_ms
+            self.attempts = self.attempts._replace(since_ms=self._began_ms - MARGIN_MS)
+
+    def next(self, newest: Record | None, now_ms: int) -> Content | None:
+        """As Operation.next. A moment to expire that has passed deletes."""
+        write, live = self.write, current(newest, now_ms)
         if write.condition is not None and not write.condition.holds(newest, now_ms):
             return None
-        if write.value is None or is_expired(write.expires_at_ms, now_ms):
-            return Content(None)
-        if write.keep_ttl:
-            live = current(newest, now_ms)
-            return Content(write.value, live.expires_at if live else 0)
-        return Content(write.value, now_ms + write.ttl_ms if write.ttl_ms else write.expires_at_ms)
+        try:
+            value, answer, outcome = self._edited(live)
+        except LimeDBError:
+            return None
+        if value is None or is_expired(write.expires_at_ms, now_ms):
+            return Content(None, 0, answer, outcome)
+        if write.keep_ttl or (live is not None and write.edit is not None and write.edit.keeps_life):
+            expires_at = live.expires_at if live else 0
+        else:
+            expires_at = now_ms + write.ttl_ms if write.ttl_ms else write.expires_at_ms
+        return Content(value, expires_at, answer, outcome)
+
+    def _edited(self, live: Record | None) -> tuple[str | bytes | None, str | bytes | None, bytes]:
+        """The new value, the answer, and what the record remembers of that."""
+        write = self.write
+        if write.edit is None:
+            return write.value, None, b""
+        edited = write.edit.of(write.key, live.value if live else None, write.value)
+        return (*edited, remembered(edited.answer) if self.attempts.operation else b"")
+
+    def refusal(self, stands: Record | None, now_ms: int) -> LimeDBError:
+        """As Operation.refusal."""
+        live = current(stands, now_ms)
+        if self.write.condition is None or self.write.condition.holds(stands, now_ms):
+            try:
+                self._edited(live)
+            except LimeDBError as error:
+                return error
+        required = (self.write.condition or Condition()).required
+        failed = ConditionFailedError(self.key, live.version if live else 0, live is not None, required)
+        failed.record = live
+        return failed
 
     def may_have_held(self, newest: Record | None, now_ms: int) -> bool:
         """As Operation.may_have_held."""
         condition, version = self.write.condition, newest.version if newest is not None else 0
         is_ahead = condition is not None and (condition.version or 0) > version
         return is_ahead or super().may_have_held(newest, now_ms)
+
+    def sent(self, version: int, content: Content) -> None:
+        """As Operation.sent."""
+        super().sent(version, content)
+        self._answers[version] = content.answer
+
+    def answer_of(self, own: Past) -> str | bytes | None:
+        """As Operation.answer_of."""
+        if self.write.edit is None:
+            return None
+        if own.version in self._answers:
+            return self._answers[own.version]
+        if not own.outcome:
+            raise LookupError
+        return recalled(own.outcome)
+
+    def unknown(self) -> LimeDBError:
+        """As Operation.unknown. Of a first attempt that came late, its client knows if there is another."""
+        if not self._late_ms or self.attempts.sent:
+            return super().unknown()
+        error = UnavailableError(
+            f"the write of key {brief(self.key)} came {self._late_ms} ms after the time in its idempotency"
+            " key, and others may have written the key since; nothing was written. Try again with a new"
+            " idempotency key, and set the client's clock right (NTP)"
+        )
+        error.retry_seconds = RETRY_SECONDS
+        return error
+
+    @property
+    def may_be_stored(self) -> bool:
+        """As Operation.may_be_stored."""
+        return bool(self.attempts.sent) or (self.attempts.since_ms > 0 and not self._late_ms)
 
     @property
     def existed_if_done(self) -> bool:
@@ -101,6 +207,6 @@ class OvertakenWrite(Operation):
         super().__init__(record.key, Attempts((record.version,), operation))
         self._content = Content(record.value, record.expires_at)
 
-    def judge(self, newest: Record | None, now_ms: int) -> Content | None:
-        """As Operation.judge: it always holds."""
+    def next(self, newest: Record | None, now_ms: int) -> Content | None:
+        """As Operation.next: it always may."""
         return self._content

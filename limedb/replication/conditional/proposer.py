@@ -1,4 +1,5 @@
-"""Carries conditional writes to their end: promises, the judgement, the record, and what became of it.
+"""Carries writes that depend on what their key has to their end: promises, the judgement, the record, and
+what became of it. What is judged, and made of the current record, is the operation's own (`operation.py`).
 
 It owns each operation from its first ballot to its outcome. `core/conditional.py` says why an outcome is
 true; here is what follows from it:
@@ -24,27 +25,21 @@ true; here is what follows from it:
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from random import Random
 
+from limedb.aio.key_turns import KeyTurns
 from limedb.aio.quorum_driver import QuorumDriver
 from limedb.aio.tasks import Tasks
 from limedb.core.condition import current
-from limedb.core.conditional import Fate, fate_of, next_lineage, states_of
+from limedb.core.conditional import Fate, fate_of, next_lineage, renewed_lineage, states_of
 from limedb.core.hlc import HybridClock, ballot_above, wall_ms_of
 from limedb.core.layout import Layout
 from limedb.core.quorum import Level
 from limedb.core.quorum_call import QuorumCall
-from limedb.core.record import Record
-from limedb.errors import (
-    ConditionFailedError,
-    LimeDBError,
-    OutcomeUnknownError,
-    StaleEpochError,
-    UnavailableError,
-    brief,
-)
+from limedb.core.record import Past, Record
+from limedb.errors import LimeDBError, OutcomeUnknownError, StaleEpochError, UnavailableError, brief
 from limedb.ports import Clock, Placement, Promised, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.conditional.operation import (
@@ -69,15 +64,17 @@ RELEASE_SECONDS, SETTLE_SECONDS = 2.0, 5.0
 
 
 class EndedError(Exception):
-    """The way out of an operation whose condition fails. record: what the key has."""
+    """The way out of an operation that may not change what the key has, a record."""
 
     def __init__(self, record: Record | None, now_ms: int) -> None:
-        super().__init__("the condition fails")
+        super().__init__("the record may not be changed so")
         self.record, self.now_ms = record, now_ms
 
 
 class ConditionalProposer:
-    """Writes what depends on what a key has."""
+    """Writes what depends on what a key has. write_class: of its operations; another one in a subclass."""
+
+    write_class = ConditionalWrite
 
     def __init__(
         self,
@@ -95,19 +92,32 @@ class ConditionalProposer:
         self._placement, self._replicas, self._clock = placement, replicas, clock
         self._versions, self._skew, self._driver = versions, skew, driver
         self._fanout, self._counters, self._tasks, self._rng = fanout, counters, tasks, rng
+        self._turns = KeyTurns()
 
     async def write(self, write: Write, deadline: float) -> Written:
-        """Carry out a conditional write. ConditionFailedError; OutcomeUnknownError: it may take effect;
-        UnavailableError: nothing was written.
+        """Carry out a write that depends on what its key has. ConditionFailedError, EditRefusedError,
+        ValueTooLargeError; OutcomeUnknownError: it may take effect; UnavailableError: nothing was written.
         """
-        operation = ConditionalWrite(write)
+        operation = self.write_class(write)
         try:
-            return await self._run(operation, deadline)
+            async with self._turn(operation, deadline):
+                return await self._run(operation, deadline)
         except EndedError as ended:
-            live = current(ended.record, ended.now_ms)
-            error = ConditionFailedError(write.key, live.version if live else 0, live is not None)
-            error.record = live
-            raise error from None
+            raise operation.refusal(ended.record, ended.now_ms) from None
+
+    @asynccontextmanager
+    async def _turn(self, operation: Operation, deadline: float) -> AsyncIterator[None]:
+        """Let those of this coordinator that want the same key take turns: of two at once, one could only
+        stop the other halfway.
+        """
+        try:
+            await self._turns.take(operation.key, deadline - self._clock.monotonic())
+        except TimeoutError:
+            raise self._failed(operation, _contended(operation, "others came first")) from None
+        try:
+            yield
+        finally:
+            self._turns.give(operation.key)
 
     async def finish(self, record: Record, operation: bytes, deadline: float) -> Written:
         """Bring a write without a condition to its end, of a final version, which some replica refused for a
@@ -128,7 +138,7 @@ class ConditionalProposer:
     # --- an operation
 
     async def _run(self, operation: Operation, deadline: float) -> Written:
-        """Try until there is an outcome. EndedError: the condition fails."""
+        """Try until there is an outcome. EndedError: the record may not be changed."""
         above, failures, restarts = 0, 0, 0
         while True:
             layout = self._placement.layout
@@ -140,7 +150,11 @@ class ConditionalProposer:
             operation.need, operation.total = asked.needed, len(asked.owners.write_set)
             made_at = self._clock.monotonic()
             stale = await self._ask(asked, layout, deadline)
-            if stale is None and asked.is_enough and self._clock.monotonic() - made_at < RECORD_SECONDS:
+            took = self._clock.monotonic() - made_at
+            if stale is None and asked.is_enough and took < RECORD_SECONDS:
+                if not self._has_time(operation, took, deadline):
+                    self._release_soon(asked, layout)
+                    raise self._failed(operation, _contended(operation, "the time has run out"))
                 written, above, stale = await self._proceed(operation, asked, layout, deadline)
                 if written is not None:
                     return written
@@ -161,23 +175,26 @@ class ConditionalProposer:
         self, operation: Operation, asked: PromiseRound, layout: Layout, deadline: float
     ) -> tuple[Written | None, int, StaleEpochError | None]:
         """Go on from promises: the outcome; else what the next ballot must be above, and whether a replica
-        knows a newer topology. EndedError: the condition fails.
+        knows a newer topology. EndedError: the record may not be changed.
         """
         newest = asked.newest
         states = states_of(newest)
         now_ms = wall_ms_of(asked.ballot)
+        operation.begin_round(now_ms)
         fate = fate_of(operation.attempts, states)
         if fate is Fate.UNKNOWN:
             self._release_soon(asked, layout)
-            raise self._unknown(operation, {"its replicas": "others may have written the key since"})
-        content = operation.judge(newest, now_ms) if fate is Fate.NEVER else None
+            raise operation.unknown()
+        content = operation.next(newest, now_ms) if fate is Fate.NEVER else None
         if content is not None:
-            acks = await self._send(asked, content, operation.attempts.operation, layout, deadline)
+            lineage = next_lineage(states, asked.ballot, operation.attempts.operation, content.outcome)
+            acks = await self._send(asked, content, lineage, layout, deadline)
             if acks.is_enough:
                 existed = current(newest, now_ms) is not None
-                return self._written(operation, asked.ballot, existed, acks, layout), 0, None
+                written = self._written(operation, asked.ballot, existed, acks, layout)
+                return written._replace(answer=content.answer), 0, None
             if acks.may_be_stored:
-                operation.attempts = operation.attempts.with_sent(asked.ballot)
+                operation.sent(asked.ballot, content)
             else:
                 self._release_soon(asked, layout)
             return None, acks.superseded_by, acks.stale
@@ -197,7 +214,12 @@ class ConditionalProposer:
         own = next(filter(operation.attempts.is_own, states))
         is_renewed = own is states[0] and stands is not None
         version = stands.version if is_renewed and stands is not None else own.version
-        return self._written(operation, version, existed, sent, layout), 0, None
+        try:
+            answer = operation.answer_of(own)
+        except LookupError:
+            why = "it took effect, but what it answered is forgotten, for others have written the key since"
+            raise self._unknown(operation, {"its replicas": why}) from None
+        return self._written(operation, version, existed, sent, layout)._replace(answer=answer), 0, None
 
     async def _settle(
         self, operation: Operation, asked: PromiseRound, layout: Layout, deadline: float, *, ends: bool
@@ -217,7 +239,8 @@ class ConditionalProposer:
             await self._fanout.copy((acks,), layout.topology.fence, deadline)
             return acks.is_enough, acks, acks.stale
         content = Content(None) if newest is None else Content(newest.value, newest.expires_at)
-        acks = await self._send(asked, content, b"", layout, deadline)
+        lineage = renewed_lineage(states_of(newest), asked.ballot)
+        acks = await self._send(asked, content, lineage, layout, deadline)
         return acks.is_enough, acks, acks.stale
 
     # --- messages
@@ -235,13 +258,16 @@ class ConditionalProposer:
         return call.stale
 
     async def _send(
-        self, asked: PromiseRound, content: Content, operation: bytes, layout: Layout, deadline: float
+        self,
+        asked: PromiseRound,
+        content: Content,
+        lineage: tuple[Past, ...],
+        layout: Layout,
+        deadline: float,
     ) -> ReplicaAcks:
         """Send the record of a ballot to all owners."""
-        newest = asked.newest
-        states = states_of(newest)
         record = Record(asked.key, content.value, asked.ballot, content.expires_at)
-        record.lineage = next_lineage(states, asked.ballot, operation)
+        record.lineage = lineage
         acks = self._acks(record, asked, asked.asked, ())
         for url, why in asked.missing.items():
             if url not in asked.asked:
@@ -270,6 +296,12 @@ class ConditionalProposer:
 
     # --- how
 
+    def _has_time(self, operation: Operation, took: float, deadline: float) -> bool:
+        """Whether a record that is sent now may be acknowledged in time; else its outcome would be unknown
+        for nothing. took: the seconds of the promises.
+        """
+        return operation.may_be_stored or self._clock.monotonic() + took < deadline
+
     def _ballot(self, above: int) -> int:
         now_ms = self._skew.check_own()
         self._skew.check_stored(above)
@@ -283,8 +315,7 @@ class ConditionalProposer:
         longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * (1 << min(failures, 8)))
         pause = self._rng.uniform(0, longest)
         if self._clock.monotonic() + pause >= deadline:
-            text = f"key {brief(operation.key)} is contended: others were faster {failures} times"
-            raise self._failed(operation, UnavailableError(f"{text}; nothing was written, try again"))
+            raise self._failed(operation, _contended(operation, f"others were faster {failures} times"))
         await asyncio.sleep(pause)
 
     def _follow(self, operation: Operation, error: StaleEpochError, layout: Layout, restarts: int) -> None:
@@ -306,3 +337,7 @@ class ConditionalProposer:
     ) -> Written:
         acked = acks.acks if acks is not None else operation.need
         return Written(version, existed, acked, operation.total, layout.topology.epoch)
+
+
+def _contended(operation: Operation, why: str) -> UnavailableError:
+    return UnavailableError(f"key {brief(operation.key)} is contended: {why}; nothing was written, try again")

@@ -207,6 +207,8 @@ def operation_of(write: Write) -> WriteId:
         parts.append(b"%d" % write.expires_at_ms)
     if write.is_conditional:
         parts.append(repr((write.condition, write.keep_ttl)).encode())
+    if write.edit is not None:
+        parts.append(repr(write.edit).encode())
     for part in parts:
         hashed.update(len(part).to_bytes(8, "big") + part)
     return WriteId(hashed.digest(), token_of(write.key), began_ms(write.idempotency_key))

@@ -119,7 +119,7 @@ def batch_set_answer(outcomes: Iterable[Written | LimeDBError]) -> bytes:
             result = batch_set_result(outcome).SerializeToString()
             parts += (_RESULT, varint(len(result)), result)
         else:
-            version, existed, acked, replicas, epoch = outcome
+            version, existed, acked, replicas, epoch, _ = outcome
             before, after = _receipt(epoch, acked, replicas, existed)
             parts += (before, _FIXED64.pack(version), after)
     return b"".join(parts)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from limedb.cluster.gossip.bounds import MAX_ENTRIES
+from limedb.core.edits import Increment, number_in
 from limedb.core.key_range import KeyRange, key_range
 from limedb.core.limits import (
     DEFAULT_PAGE_SIZE,
@@ -39,6 +40,13 @@ from limedb.wire.levels import LEVELS
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
 T = TypeVar("T")
+ContentMessage = (
+    kv_pb2.SetRequest
+    | kv_pb2.SetDirectRequest
+    | kv_pb2.BatchWrite
+    | kv_pb2.AppendRequest
+    | kv_pb2.GetAndSetRequest
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ class Checks:
             raise ReservedKeyError
         return key
 
-    def content(self, request: kv_pb2.SetRequest | kv_pb2.SetDirectRequest | kv_pb2.BatchWrite) -> str:
+    def content(self, request: ContentMessage) -> str:
         """The kind of a write's content: value, blob or delete. Refuse a write that has neither a value nor a
         delete.
         """
@@ -106,13 +114,15 @@ class Checks:
 
     def write(self, write: Write) -> Write:
         """Return a write if its key, value and time to live are within the limits."""
-        key, value, ttl_ms, idempotency_key, attempt, expires_at_ms, condition, keep_ttl = write
+        key, value, ttl_ms, idempotency_key, attempt, expires_at_ms, condition, keep_ttl, edit = write
         self.key(key)
         most = self._max_value_size
         if value is not None and len(value) > most // 4 and (size := value_size(value)) > most:
             raise ValueTooLargeError(key, size, most)
         if ttl_ms or expires_at_ms:
             _check_life(write)
+        if isinstance(edit, Increment) and number_in(value) is None:
+            raise InvalidRequestError(f"by={edit.by} and initial for key {key!r}: their sum must be an int64")
         if idempotency_key or attempt:
             _check_attempt(write)
         if keep_ttl:

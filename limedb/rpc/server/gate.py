@@ -33,6 +33,10 @@ OPERATIONS = {
     "get": "Get",
     "set": "Set",
     "delete": "Delete",
+    "increment": "Increment",
+    "append": "Append",
+    "get_and_set": "GetAndSet",
+    "get_and_delete": "GetAndDelete",
 }
 """The RPC that each operation of a session stands for."""
 NODE = Identity("node", ())

@@ -142,6 +142,38 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         written = await self._written(write, level, context)
         return kv_pb2.DeleteResponse(deleted=int(written.existed), receipt=convert.receipt(written))
 
+    async def Increment(self, request: kv_pb2.IncrementRequest, context: Context) -> kv_pb2.IncrementResponse:
+        return convert.increment_response(
+            await self._edited(convert.increment_from(request), request, context)
+        )
+
+    async def Append(self, request: kv_pb2.AppendRequest, context: Context) -> kv_pb2.AppendResponse:
+        kind = self._checks.content(request)
+        write = convert.append_from(request, kind, self._checks.max_value_size)
+        return convert.append_response(await self._edited(write, request, context))
+
+    async def GetAndSet(self, request: kv_pb2.GetAndSetRequest, context: Context) -> kv_pb2.GetAndSetResponse:
+        kind = self._checks.content(request)
+        write = convert.get_and_set_from(request, kind, self._checks.max_value_size)
+        return convert.get_and_set_response(await self._edited(write, request, context))
+
+    async def GetAndDelete(
+        self, request: kv_pb2.GetAndDeleteRequest, context: Context
+    ) -> kv_pb2.GetAndDeleteResponse:
+        write = convert.get_and_delete_from(request)
+        return convert.get_and_delete_response(await self._edited(write, request, context, "delete"))
+
+    async def _edited(
+        self,
+        write: Write,
+        request: convert.EditMessage,
+        context: Context,
+        kind: Literal["set", "delete"] = "set",
+    ) -> Written:
+        self._count(kind, 1)
+        level = self._checks.consistency(request.consistency)
+        return await self._written(self._checks.write(write), level, context)
+
     async def _written(self, write: Write, level: Level | None, context: Context) -> Written:
         try:
             return await self._coordinator.write(write, level, self._deadlines.of(context))
@@ -227,6 +259,10 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
             "get": self.Get,
             "set": self.Set,
             "delete": self.Delete,
+            "increment": self.Increment,
+            "append": self.Append,
+            "get_and_set": self.GetAndSet,
+            "get_and_delete": self.GetAndDelete,
         }
         if self._gate is not None:
             methods = self._gate.session(context, methods)

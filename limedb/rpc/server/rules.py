@@ -66,6 +66,12 @@ def _write(identity: Identity, request: Any) -> None:  # noqa: ANN401 (as above)
         need(identity, Role.READ, identity.may(Role.READ, request.key))
 
 
+def _edit(identity: Identity, request: Any) -> None:  # noqa: ANN401 (as above)
+    """What changes a value by what it was answers what it was, or lets one reckon it."""
+    for role in (Role.WRITE, Role.READ):
+        need(identity, role, identity.may(role, request.key))
+
+
 def _anywhere(role: Role, is_change: bool = False) -> Rule:
     def judge(identity: Identity, _request: object) -> None:
         need(identity, role, identity.has(role))
@@ -112,6 +118,10 @@ RULES: dict[str, dict[str, Rule]] = {
         "BatchGet": _BATCH,
         "Set": Rule(Audience.KNOWN, _write),
         "Delete": Rule(Audience.KNOWN, _write),
+        "Increment": Rule(Audience.KNOWN, _edit),
+        "Append": Rule(Audience.KNOWN, _edit),
+        "GetAndSet": Rule(Audience.KNOWN, _edit),
+        "GetAndDelete": Rule(Audience.KNOWN, _edit),
         "BatchSet": _BATCH,
         "SetDirect": _over_key(Role.ADMIN),  # it may leave a copy where the key doesn't belong
         "ListKeys": _over_all(Role.READ),  # it names no range

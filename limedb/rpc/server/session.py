@@ -280,6 +280,16 @@ async def _end(tasks: "set[asyncio.Task[None]]") -> None:
 _OUTCOMES = kv_pb2.SessionResponse.DESCRIPTOR.fields_by_name
 _TAGS = {
     name: varint(_OUTCOMES[name].number << 3 | 2)
-    for name in ("batch_get", "batch_set", "get", "set", "delete")
+    for name in (
+        "batch_get",
+        "batch_set",
+        "get",
+        "set",
+        "delete",
+        "increment",
+        "append",
+        "get_and_set",
+        "get_and_delete",
+    )
 }
 """The bytes before an outcome in a SessionResponse: the number of its field, and the wire type."""

@@ -9,7 +9,7 @@ from limedb.wire.conditions import CuriousCondition
 
 
 def failed(value: str = "now") -> ConditionFailedError:
-    error = ConditionFailedError("k", 7, 1)
+    error = ConditionFailedError("k", 7, 1, "version 5")
     error.record = Record("k", value, 7)
     return error
 
@@ -35,5 +35,5 @@ def test_a_batch_has_values_up_to_its_limit() -> None:
 
 def test_envoy_learns_of_a_failed_condition_and_of_the_version() -> None:
     assert trailers_of(failed()) == (("limedb-condition", "failed"), ("etag", '"7"'))
-    assert trailers_of(ConditionFailedError("k", 0, 0)) == (("limedb-condition", "failed"),)
+    assert trailers_of(ConditionFailedError("k", 0, 0, "version 5")) == (("limedb-condition", "failed"),)
     assert trailers_of(KeyNotFoundError("k")) == ()

@@ -1,0 +1,132 @@
+"""The calls that change a key by what it has, in one round trip: the nodes do it.
+
+It owns these calls of the client, and what their arguments may be. It must never know of streams.
+
+Tested in tests/client/test_edits.py.
+"""
+
+from time import monotonic
+from typing import cast
+
+from limedb.client.arguments import (
+    Consistency,
+    Duration,
+    Value,
+    check_key,
+    check_value,
+    flag,
+    level_of,
+    milliseconds,
+    seconds_of,
+    whole_number,
+)
+from limedb.client.feed_calls import FeedCalls
+from limedb.client.outcomes import Edited
+from limedb.client.retrying_executor import PendingCall, new_key
+from limedb.core.edits import LEAST_NUMBER, MOST_NUMBER
+from limedb.errors import InvalidRequestError, brief
+from limedbpb.v1 import kv_pb2
+
+Message = (
+    kv_pb2.IncrementRequest | kv_pb2.AppendRequest | kv_pb2.GetAndSetRequest | kv_pb2.GetAndDeleteRequest
+)
+
+
+class EditCalls(FeedCalls):
+    """The part of a client that changes keys by what they have. Each call takes effect once, however often it
+    is sent, and is decided by a majority of the key's replicas. EditRefusedError: the value can't be changed
+    so; nothing was written. OutcomeUnknownError: it may have taken effect.
+    """
+
+    async def increment(
+        self,
+        key: str,
+        by: int = 1,
+        *,
+        initial: int = 0,
+        ttl: Duration | None = None,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> int:
+        """Add to the counter under a key; return the sum. A counter is a whole number of 64 bits, as text in
+        decimal digits. initial: to which it is added where the key has no value; ttl: how long the value
+        lives then. One that is there keeps its expiry.
+        """
+        check_key(key)
+        request = kv_pb2.IncrementRequest(
+            key=key,
+            by=whole_number("by", by, LEAST_NUMBER, MOST_NUMBER),
+            initial=whole_number("initial", initial, LEAST_NUMBER, MOST_NUMBER),
+            ttl_ms=milliseconds(ttl),
+        )
+        return cast("int", await self._edit("increment", request, consistency, timeout))
+
+    async def append(
+        self,
+        key: str,
+        value: Value,
+        *,
+        ttl: Duration | None = None,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> int:
+        """Add text to the end of a text, or bytes to the end of bytes; return the size afterwards, in bytes.
+        ttl: as in `increment`.
+        """
+        check_key(key)
+        check_value(key, value)
+        request = kv_pb2.AppendRequest(key=key, ttl_ms=milliseconds(ttl))
+        _fill(request, value)
+        return cast("int", await self._edit("append", request, consistency, timeout))
+
+    async def get_and_set(
+        self,
+        key: str,
+        value: Value,
+        ttl: Duration | None = None,
+        *,
+        keep_ttl: bool = False,
+        consistency: Consistency = None,
+        timeout: Duration | None = None,
+    ) -> Value | None:
+        """Store a value; return the one before, None where there was none. ttl, keep_ttl: as in `set`. Both
+        values together may have the bytes of one, since the one before is kept, to be answered again.
+        """
+        check_key(key)
+        check_value(key, value)
+        request = kv_pb2.GetAndSetRequest(
+            key=key, ttl_ms=milliseconds(ttl), keep_ttl=flag("keep_ttl", keep_ttl)
+        )
+        if request.keep_ttl and request.ttl_ms:
+            raise InvalidRequestError(f"key {brief(key)} has keep_ttl and a ttl: give one of them")
+        _fill(request, value)
+        return cast("Value | None", await self._edit("get_and_set", request, consistency, timeout))
+
+    async def get_and_delete(
+        self, key: str, *, consistency: Consistency = None, timeout: Duration | None = None
+    ) -> Value | None:
+        """Delete a key; return the value that it had, None where it had none."""
+        check_key(key)
+        request = kv_pb2.GetAndDeleteRequest(key=key)
+        return cast("Value | None", await self._edit("get_and_delete", request, consistency, timeout))
+
+    async def _edit(
+        self, operation: str, request: Message, consistency: Consistency, timeout: Duration | None
+    ) -> int | Value | None:
+        """Send an edit until it has an outcome; return its answer."""
+        key, data = request.key, request.SerializeToString()
+        level = self._level if consistency is None else level_of(consistency)
+        limit = self._timeout if timeout is None else seconds_of(timeout)
+        executor = self._opened()
+        job = PendingCall(key, data, new_key(), monotonic(), version=0, operation=operation)
+        await executor.carry([job], level, executor.time() + limit)
+        if (error := job.error()) is not None:
+            raise error
+        return cast("Edited", job.outcome).answer
+
+
+def _fill(request: kv_pb2.AppendRequest | kv_pb2.GetAndSetRequest, value: Value) -> None:
+    if isinstance(value, str):
+        request.value = value
+    else:
+        request.blob = value
