@@ -17,7 +17,7 @@ Paxos", section 2.2), and raises an error where the count doesn't decide.
 """
 
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from limedb.core.layout import Owners
@@ -126,6 +126,16 @@ def quorums_intersect(a: Owners, b: Owners) -> bool:
     return any(_intersect(one, other) for one in sides_of(a) for other in sides_of(b))
 
 
+def is_in_every_quorum(url: str, owners: Owners) -> bool:
+    """Whether nothing is agreed on without a node: some side needs all of its members, and it is one."""
+    return any(url in side.members and side.need >= len(side.members) for side in sides_of(owners))
+
+
+def sole_owner(owners: Owners) -> str | None:
+    """The only owner of a key, before the owners began to change; None: there were several."""
+    return owners.natural[0] if owners.replicas == len(owners.natural) == 1 else None
+
+
 def _intersect(one: Side, other: Side) -> bool:
     shared = len({*one.members} & {*other.members})
     inside = sum(max(0, side.need - (len(side.members) - shared)) for side in (one, other))
@@ -150,10 +160,19 @@ def settled_since(tenures: Iterable[OwnershipEpoch]) -> int:
     one of the old owners and one of the new, so only the owners of its last step may share none with those
     before its first. The epoch that moves the reads follows a change's first epoch only when a majority of
     the owners have moved to that one; from then on, earlier epochs decide nothing.
+
+    Where the owner was one node, what the quorums before didn't share with it stays unknown: nodes that join
+    it later rely on it alone (`OwnershipHistory.can_tell`).
     """
-    *older, newest = tenures
-    parted = [t.epoch for t in older if not quorums_intersect(t.owners, newest.owners)]
+    known = [*tenures]
+    alone = [i for i, t in enumerate(known[:-1]) if t.owners.replicas == 1 and not t.owners.other_replicas]
+    return max(_parted_until(known, end) for end in (*alone, len(known) - 1))
+
+
+def _parted_until(tenures: Sequence[OwnershipEpoch], end: int) -> int:
+    """The time from which on all was agreed by quorums that intersect those of one of the tenures."""
+    parted = [t.epoch for t in tenures[:end] if not quorums_intersect(t.owners, tenures[end].owners)]
     if not parted:
         return 0
-    after = [t.learned_ms for t in (*older, newest) if t.epoch >= max(parted) + 2 and not t.streams]
+    after = [t.learned_ms for t in tenures if t.epoch >= max(parted) + 2 and not t.streams]
     return min(after, default=sys.maxsize)

@@ -8,6 +8,7 @@ Tested in tests/simulation/test_cluster.py.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from limedb.aio.quorum_driver import QuorumDriver
@@ -123,7 +124,8 @@ class Engine:
             lambda: not world.store.stats().trouble, self.repairer.repair_all, world.refused_mark
         )
         self.replica.on_refused = self.refused.note
-        self.lost_hints = LostHints(world.hints, self._away, self.repairer.repair_all, world.lost_hints_mark)
+        everywhere = partial(self.repairer.repair_all, everywhere=True)
+        self.lost_hints = LostHints(world.hints, self._away, everywhere, world.lost_hints_mark)
         self.topology_manager = self._new_manager(world)
         self.problems = self._all_problems()
 

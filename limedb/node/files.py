@@ -7,6 +7,7 @@ Tested in tests/scenarios/test_disk_troubles.py.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from limedb.config import Config
 from limedb.core.problems import Problem
 from limedb.ports import HintLog, NodeFile, OperationLog, Store
 from limedb.replication.change_log import ChangeLog
-from limedb.storage.data_names import check_names, has_data
+from limedb.storage.data_names import check_names, gone_data, has_data
 from limedb.storage.data_watch import LOOK_SECONDS, DataWatch, data_of
 from limedb.storage.go_data import GoFile, find_go_file
 from limedb.storage.node_damage import damaged_before, prepare_node_file
@@ -28,6 +29,8 @@ from limedb.storage.opening import (
     open_store,
     side_files,
 )
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class NodeFiles:
     operations: OperationLog
     damaged: list[Path]
     """Data that was set aside because of damage, now or earlier."""
+    gone: str
+    """What is left of data that is gone, in words; empty: nothing."""
     fail: Callable[[Exception], None]
     """Stops the node."""
 
@@ -76,7 +81,7 @@ class NodeFiles:
         """What an operator should know of the files."""
         for folder in self.damaged:
             yield Problem(f"damaged data of this node is in {folder}: remove it when it is no longer needed")
-        if trouble := self.hints.trouble:
+        for trouble in filter(None, (self.gone, self.hints.trouble)):
             yield Problem(trouble)
 
     async def _look_at_hints(self) -> None:
@@ -94,7 +99,9 @@ async def open_files(
     """
     place = config.store, config.data_dir, config.node_url
     check_names(*place)
-    has_run = has_data(*place)
+    has_run, gone = has_data(*place), gone_data(*place)
+    if gone:
+        log.warning("%s", gone)
     inherited = find_go_file(*place, now_ms, config.max_value_size)
     node_file = open_node_file(*place)
     await prepare_node_file(*place, node_file, node_id)
@@ -105,4 +112,4 @@ async def open_files(
     operations = open_operation_log(*place, config.durability, fail, has_run)
     stack.push_async_callback(operations.close)
     damaged = damaged_before(config.data_dir, config.node_url)  # includes damage found at this start
-    return NodeFiles(place, inherited, node_file, store, hints, operations, damaged, fail)
+    return NodeFiles(place, inherited, node_file, store, hints, operations, damaged, gone, fail)

@@ -273,7 +273,7 @@ class LocalReplica:
         """See ports.Replica."""
         if self._check(fence).writes_suspended:
             raise NotMemberError("the cluster is about to join another; try again", fence.cluster_id)
-        can_tell = [self._ownership.can_tell(proposal.operation) for proposal in proposals]
+        can_tell = [self._ownership.can_tell(proposal.operation, fence.epoch) for proposal in proposals]
         known = [*compress(proposals, can_tell)]
         self._in_flight.enter(fence.epoch)
         try:

@@ -16,6 +16,9 @@ from limedb.storage.files import node_path
 _IDENTITY = {"lmdb": ".lmdb", "filesystem": ".node.json"}
 """The ending of a path that each node has which once belonged to a cluster, by its store."""
 
+_BESIDE = (".hints", ".operations", ".scrub", ".changes", ".refused", ".lost-hints")
+"""The endings of what a node keeps beside its data."""
+
 
 class _Data(NamedTuple):
     """The data of a node in the folder."""
@@ -49,6 +52,23 @@ def has_data(kind: str, data_dir: Path, node_url: str) -> bool:
             node_path(data_dir, node_url, ".lmdb") / "node.json"
         ).exists()
     return any(node_path(data_dir, node_url, ending).exists() for ending in (".json", ".node.json"))
+
+
+def gone_data(kind: str, data_dir: Path, node_url: str) -> str:
+    """What is left of data of a node that is gone, in words; empty: nothing. kind: as STORE.
+
+    To be called before anything of the node is opened.
+    """
+    if kind not in _IDENTITY or has_data(kind, data_dir, node_url):
+        return ""
+    left = [path.name for ending in _BESIDE if (path := node_path(data_dir, node_url, ending)).exists()]
+    if not left:
+        return ""
+    return (
+        f"this node started without data, although it had some before: {', '.join(left)} in {data_dir} are"
+        " left of it. It gets its data anew if the others have it; a cluster founded since is new and"
+        " empty: docs/damage.md says what you can do"
+    )
 
 
 def _others(data_dir: Path) -> Iterator[_Data]:

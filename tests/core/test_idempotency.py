@@ -1,5 +1,7 @@
 """Replicas agree on one version for an operation, whichever proposer asks, in whatever order."""
 
+from collections.abc import Mapping
+from itertools import product
 from random import Random
 
 import pytest
@@ -12,6 +14,7 @@ from limedb.core.idempotency import (
     State,
     WriteId,
     is_accepted,
+    is_in_every_quorum,
     pick_value,
     quorums_intersect,
     settled_since,
@@ -19,6 +22,7 @@ from limedb.core.idempotency import (
 )
 from limedb.core.layout import Owners
 from limedb.core.paxos import Acceptor, Ballot
+from limedb.core.quorum import majority
 from limedb.errors import UnavailableError
 from tests.core.test_layout import least_quorums
 
@@ -70,6 +74,61 @@ def test_what_old_owners_may_have_agreed_on_alone_binds_while_they_change() -> N
             pick_value({"a": one, "b": other}, sides)
         assert pick_value({"a": other, "b": other}, sides) == agreed(2)
     assert pick_value({"a": one, "b": one, "d": other}, [("abc", 3), ("abd", 3)]) == agreed(1)
+
+
+SIDES = [
+    [("abc", 3)],
+    [("ab", 2)],
+    [("ab", 3)],
+    [("abc", 5)],
+    [("a", 1), ("ab", 2)],
+    [("a", 1), ("abc", 3)],
+    [("abc", 3), ("abd", 3)],
+    [("abd", 3), ("abc", 3)],
+    [("ab", 3), ("abd", 3)],
+    [("abd", 3), ("ab", 3)],
+    [("ab", 3), ("ab", 2)],
+    [("ab", 2), ("a", 1)],
+    [("abcd", 4), ("abc", 3)],
+]
+"""The owners, and how many these are with those that are lost; while they change, both sides."""
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_a_picked_value_is_the_only_one_that_may_have_been_agreed_on(sides: list[tuple[str, int]]) -> None:
+    """Whatever a first attempt left that was sent twice, and whoever answers: all cases."""
+    names = sorted({name for members, _ in sides for name in members})
+    states = [Acceptor(), accepted(0, "a", 1), accepted(0, "b", 2)]
+    values = {agreed(1), agreed(2)}
+    for answers in product([None, *states], repeat=len(names)):
+        promised = {name: state for name, state in zip(names, answers, strict=True) if state is not None}
+        if any(sum(name in promised for name in members) < majority(count) for members, count in sides):
+            continue  # too few for a ballot
+        possible = {value for value in values if may_be_agreed(value, promised, sides)}
+        seen = {state.value for state in promised.values() if state.value}
+        try:
+            picked = pick_value(promised, sides)
+        except UnavailableError:
+            assert len(possible & seen) > 1, promised
+            continue
+        assert possible <= {picked}, (promised, picked)
+
+
+def may_be_agreed(value: AgreedVersion, promised: Mapping[str, State], sides: list[tuple[str, int]]) -> bool:
+    """Whether a majority of some side may have accepted a value: those that don't answer may have."""
+    for members, count in sides:
+        others = [name for name in members if name in promised and promised[name].value != value]
+        if count - len(others) >= majority(count):
+            return True
+    return False
+
+
+def test_of_later_attempts_the_newest_that_anybody_accepted_binds() -> None:
+    """All states of three replicas that rounds can leave, in any order; a later one may be doubled, too."""
+    states = [Acceptor(), accepted(0, "a", 1), accepted(1, "b", 2), accepted(2, "c", 3), accepted(2, "d", 4)]
+    for answers in product(states, repeat=3):
+        newest = max(answers, key=lambda state: state.accepted)
+        assert pick([*answers]) == newest.value
 
 
 class Replicas:
@@ -158,3 +217,22 @@ def test_only_the_last_step_of_a_change_parts_from_what_was_before_it() -> None:
     assert [settled_since(steps[:n]) for n in (1, 2, 3, 4)] == [0, 0, 0, 300]
     assert settled_since([steps[0], steps[3]]) == 400
     assert settled_since([steps[0], steps[0]._replace(epoch=8, learned_ms=200)]) == 0
+
+
+def test_what_was_not_shared_with_an_only_owner_stays_unknown_when_others_join_it() -> None:
+    """By their names alone, the quorums of before and of now would share the node that came back."""
+    both, one = Owners(("b", "c"), (), 2), Owners(("a",), (), 1)
+    joint = Owners(("a",), ("b",), 1, False, ("a", "b"), 2)
+    steps = [OwnershipEpoch(1, False, 100, both), OwnershipEpoch(4, False, 400, one)]
+    steps += [OwnershipEpoch(5, True, 500, joint), OwnershipEpoch(7, False, 700, Owners(("a", "b"), (), 2))]
+    assert [settled_since(steps[:n]) for n in (1, 2, 3, 4)] == [0, 400, 400, 400]
+
+
+def test_a_node_is_in_every_quorum_where_a_side_needs_all_of_its_members() -> None:
+    every = [ABC, STREAMING, HANDOVER, Owners(("a",), (), 1), Owners(("a", "b"), (), 2)]
+    every += [Owners(("a",), ("b", "c"), 1, False, ("a", "b", "c"), 3)]
+    every += [Owners(("a", "b", "c"), (), 3, False, ("a",), 1, True)]
+    for owners in every:
+        quorums = list(least_quorums(owners))
+        for url in "abcd":
+            assert is_in_every_quorum(url, owners) == all(url in quorum for quorum in quorums), (owners, url)

@@ -210,6 +210,17 @@ def pings(address: str) -> None:
     _hold([_sent(address, (ping for _ in range(100))) for _ in range(10)])
 
 
+def frames(address: str) -> None:
+    """A million frames each that set nothing, open no window, and are of no kind that there is."""
+    kinds = [
+        wire.frame(wire.SETTINGS, 0, 0),
+        wire.frame(wire.WINDOW_UPDATE, 0, 0, b"\0\0\0\1"),
+        wire.frame(0xFA, 0, 0),
+    ]
+    floods = [frame * 1000 for frame in kinds]
+    _hold([_sent(address, (flood for _ in range(100))) for flood in floods for _ in range(10)])
+
+
 def idle(address: str) -> None:
     """2,000 connections on which nothing is said."""
     host, _, port = address.rpartition(":")
@@ -296,7 +307,7 @@ FLOODS: dict[str, Callable[[str], None]] = {
         run.__name__.replace("_", "-"): run
         for run in (
             unread_gets, unread_sets, half_open, slow_bodies, cluster_watches, metadata, rapid_reset, pings,
-            idle, reconnects, curls, endless_bodies,
+            frames, idle, reconnects, curls, endless_bodies,
         )
     },
 }  # fmt: skip

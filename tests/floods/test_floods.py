@@ -5,10 +5,12 @@ CI runs a few, each for a moment; `make torture` runs all.
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.floods import wire
 from tests.floods.attack import FLOODS
 from tests.floods.measure import THROUGH_ENVOY, fill
 from tests.floods.others import Memory, Other, flooding
@@ -47,6 +49,19 @@ def test_others_are_served_during_a_flood_and_memory_is_bounded(cluster: Running
     afterwards = Other(address, PATIENCE)
     wait_for("the next requests", lambda: len(afterwards.noticed.times) >= 20)
     assert not afterwards.stop().failures, afterwards.noticed
+
+
+def test_pings_that_come_too_fast_are_answered_one_by_one(cluster: RunningCluster) -> None:
+    """gRPC's other way, to end the connection and read on, takes a node's only thread for the network."""
+    with closing(wire.connected(cluster.nodes[0].address, 65_535)) as link:
+        link.settimeout(PATIENCE)
+        for number in range(20):
+            payload, data = b"%08d" % number, b""
+            link.sendall(wire.frame(wire.PING, 0, 0, payload))
+            while wire.frame(wire.PING, 1, 0, payload) not in data:
+                more = link.recv(65_536)
+                assert more, f"the node has ended the connection: {data!r}"
+                data += more
 
 
 @pytest.mark.torture

@@ -5,16 +5,21 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import grpc
 import pytest
 
 from limedb.errors import RemoteError
 from limedb.operator.calls import node_client
-from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2
+from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
 from tests.scenarios.history import Outcome
 from tests.scenarios.load import Load, Nodes, complaints, nodes, write_one
 from tests.scenarios.test_partitions import addresses, channels, locate, wait_replicas_agree, wait_until
+from tests.support.clusters import QUICK
 from tests.support.faketime import faketime_env, faketime_file_env
 from tests.support.netns_clusters import NetnsCluster, netns_cluster
+from tests.support.ports import free_port
+from tests.support.serving import running_node
+from tests.support.waiting import wait_for
 
 RIGHT, AHEAD, BEHIND = ("node1", "node2", "node3"), "node4", "node5"
 MINUTES = 600.0
@@ -185,3 +190,36 @@ async def _all_warn(cluster: NetnsCluster, text: str) -> bool:
         stubs = [cluster_pb2_grpc.ClusterServiceStub(channel) for channel in found.values()]
         states = [await stub.GetState(cluster_pb2.GetStateRequest(), timeout=PATIENCE) for stub in stubs]
     return all(any(text in warning for warning in state.warnings) for state in states)
+
+
+def test_a_node_whose_clock_is_set_back_while_it_is_stopped_goes_on_above_what_it_wrote(
+    tmp_path: Path,
+) -> None:
+    """Alone, so that no other node knows better: the newest version on its disk is its high-water mark."""
+    with free_port() as port:
+        settings = {"NODE_URL": f"http://127.0.0.1:{port}", "STORE": "lmdb", **QUICK}
+        with running_node(tmp_path, port, settings | faketime_env(3600)) as address:
+            before = written(address, "k", "old")
+            written(address, "short", "x", ttl_ms=100)
+            wait_for("it expires", lambda: value(address, "short") is None)
+        with running_node(tmp_path, port, settings) as address:
+            assert value(address, "short") is None
+            assert value(address, "k") == "old"
+            assert written(address, "k", "new") > before
+            assert value(address, "k") == "new"
+            assert written(address, "another", "x") > before
+
+
+def written(address: str, key: str, text: str, ttl_ms: int = 0) -> int:
+    """The version of a write."""
+    with grpc.insecure_channel(address) as channel:
+        request = kv_pb2.SetRequest(key=key, value=text, ttl_ms=ttl_ms)
+        return kv_pb2_grpc.KVServiceStub(channel).Set(request, timeout=30).receipt.version
+
+
+def value(address: str, key: str) -> str | None:
+    """What a key has; None: nothing."""
+    with grpc.insecure_channel(address) as channel:
+        request = kv_pb2.BatchGetRequest(keys=[key])
+        (result,) = kv_pb2_grpc.KVServiceStub(channel).BatchGet(request, timeout=30).results
+        return result.value if result.found else None

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import grpc
+import pytest
 
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
+from tests.scenarios.members import SECONDS, is_settled
 from tests.support.clusters import Node, running_cluster
 
 T = TypeVar("T")
@@ -68,3 +70,26 @@ def test_one_node_alone_remembers_after_a_kill(tmp_path: Path) -> None:
         running.restart(node.name)
         assert through(node, set_(key, 1)) == version
         assert through(node, get) == "another's"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_every_write_is_taken_while_a_node_joins_and_right_after(tmp_path: Path, count: int) -> None:
+    """With an idempotency key and without: of one node, where the second is needed at once, and of three,
+    where some keys have other owners then.
+    """
+    with running_cluster(tmp_path, nodes=count, envoy=False) as running:
+        first = running.nodes[0]
+        before = new_idempotency_key()
+        version = through(first, set_(before, 0))
+        new = running.add()
+        with grpc.insecure_channel(first.address) as channel:
+            stub, number, left = kv_pb2_grpc.KVServiceStub(channel), 0, 60
+            while left:
+                for key in new_idempotency_key(), b"":
+                    request = kv_pb2.SetRequest(key=f"{number}", value="x", idempotency_key=key)
+                    stub.Set(request, timeout=SECONDS)
+                number += 1
+                left -= left < 60 or is_settled(first, (*running.nodes, new))
+        if count == 1:
+            assert through(new, set_(before, 1)) == version
+        assert through(new, set_(new_idempotency_key(), 0, "at once")) > version

@@ -1,4 +1,4 @@
-"""A node that lost the hints for another one compares its ranges with it as soon as that is back.
+"""A node that lost the hints for another one compares all ranges as soon as that is back, whoever owns them.
 
 Tests limedb/replication/repair/lost_hints.py.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.load import nodes
-from tests.scenarios.members import status, stored
+from tests.scenarios.members import locate, status, stored
 from tests.support.clusters import Node, running_cluster
 from tests.support.processes import is_gone
 from tests.support.waiting import wait_for
@@ -42,9 +42,12 @@ def lacks(node: Node) -> str:
 async def test_what_lost_hints_held_is_there_soon_after_the_node_is_back(
     tmp_path: Path, lose: Callable[[Path], object], is_running: bool
 ) -> None:
-    with running_cluster(tmp_path, 3, envoy=False) as cluster:
-        keeper, _, away = cluster.nodes
+    with running_cluster(tmp_path, 4, envoy=False) as cluster:
+        keeper, _, _, away = cluster.nodes
         before, (hints,) = stored(away), cluster.folder.glob("node1/*.hints")
+        owners = [{replica.url for replica in locate(keeper, key)[0]} for key in KEYS]
+        missed = sum(away.url in urls for urls in owners)
+        assert any(away.url in urls and keeper.url not in urls for urls in owners)
         cluster.kill(away.name)
         async with nodes([keeper.address]) as addressed:
             for key in KEYS:
@@ -60,6 +63,6 @@ async def test_what_lost_hints_held_is_there_soon_after_the_node_is_back(
         wait_for("a word", lambda: waits in lacks(keeper), SOON)
         wait_for("a mark", lambda: list(cluster.folder.glob("node1/*.lost-hints")), SOON)
         cluster.restart(away.name)
-        wait_for("all keys", lambda: stored(away) == before + len(KEYS), SOON)
+        wait_for("all keys", lambda: stored(away) == before + missed, SOON)
         wait_for("no word any longer", lambda: not lacks(keeper), SOON)
         wait_for("no mark", lambda: not list(cluster.folder.glob("node1/*.lost-hints")), SOON)

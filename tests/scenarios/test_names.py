@@ -3,6 +3,7 @@
 Tests limedb/cli/serve.py and limedb/rpc/peer/own_name.py.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -67,6 +68,46 @@ def test_a_changed_port_over_a_data_folder_is_refused_and_a_move_is_not(tmp_path
         assert "ADVERTISE_ADDRESS" in line
         with running_node(folder, new, DISK | name | {"ADVERTISE_ADDRESS": f"127.0.0.1:{new}"}) as address:
             assert has(address, "k")
+
+
+def test_a_copy_of_a_node_s_data_under_another_name_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    """Two nodes would have one identity, and each would vote for the other."""
+    folder, copy = tmp_path / "data", tmp_path / "copy"
+    with free_ports(2) as (old, new):
+        with running_node(folder, old, DISK | {"NODE_URL": own_url(old)}) as address:
+            put(address, "k")
+        settings = {"SERVER_PORT": str(new), "NODE_URL": own_url(new), "DATA_DIR": str(copy)}
+        shutil.copytree(folder, copy)
+        assert f"holds the data of {own_url(old)}, and none of {own_url(new)}" in refused(DISK | settings)
+        for path in list(copy.iterdir()):
+            path.rename(copy / path.name.replace(str(old), str(new)))
+        before = {path: path.read_bytes() for path in copy.glob("*.lmdb/*")}
+        line = refused(DISK | settings)
+        assert f"belongs to {own_url(old)}" in line
+        assert f"not to {own_url(new)}: nothing was changed" in line
+        assert {path: path.read_bytes() for path in copy.glob("*.lmdb/*")} == before
+
+
+def test_a_node_whose_data_is_gone_says_so_where_other_files_of_it_are_left(tmp_path: Path) -> None:
+    with free_port() as port:
+        settings = DISK | {"NODE_URL": own_url(port)}
+        with running_node(tmp_path, port, settings) as address:
+            put(address, "k")
+            assert not any("had some before" in warning for warning in warnings_of(address))
+        for path in tmp_path.glob("*.lmdb"):
+            shutil.rmtree(path)
+        with running_node(tmp_path, port, settings) as address:
+            (said,) = [warning for warning in warnings_of(address) if "had some before" in warning]
+            assert ".operations" in said
+        with running_node(tmp_path, port, settings) as address:
+            assert not any("had some before" in warning for warning in warnings_of(address))
+
+
+def warnings_of(address: str) -> list[str]:
+    """What a node's state warns of."""
+    with grpc.insecure_channel(address) as channel:
+        stub = cluster_pb2_grpc.ClusterServiceStub(channel)
+        return [*stub.GetState(cluster_pb2.GetStateRequest(), timeout=10).warnings]
 
 
 def test_a_second_node_may_share_the_folder_of_one_that_runs(tmp_path: Path) -> None:

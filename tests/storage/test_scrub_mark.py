@@ -1,5 +1,6 @@
 """The mark of scrubbing: it is kept, and a file that is damaged or can't be written fails nothing."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -29,14 +30,19 @@ def test_a_damaged_file_starts_from_the_beginning(text: str, path: Path) -> None
     assert ScrubMarkFile(path).load() == BEGINNING
 
 
-async def test_a_mark_with_a_flipped_digit_starts_from_the_beginning(path: Path) -> None:
-    await ScrubMarkFile(path).save(b"\x01", 1234)
-    _flip(path)
-    assert ScrubMarkFile(path).load() == BEGINNING
-
-
-def _flip(path: Path) -> None:
-    path.write_text(path.read_text().replace("1234", "1235"))
+def test_no_flipped_bit_no_cut_and_no_other_end_is_taken_for_a_mark(path: Path) -> None:
+    asyncio.run(ScrubMarkFile(path).save(b"\x01\xfe", 1234))
+    whole = path.read_bytes()
+    for place in range(8 * len(whole)):
+        data = bytearray(whole)
+        data[place // 8] ^= 1 << place % 8
+        path.write_bytes(data)
+        assert ScrubMarkFile(path).load() == BEGINNING, place
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        assert ScrubMarkFile(path).load() == BEGINNING, end
+        path.write_bytes(whole + whole[:end] + b"0")
+        assert ScrubMarkFile(path).load() == BEGINNING, end
 
 
 async def test_a_file_that_can_not_be_written_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from rich.text import Text
-from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input, Static, TextArea
 
@@ -47,12 +46,8 @@ class Screen:
         await self.pilot.pause()
 
     async def type(self, text: str) -> None:
-        """Paste text into what has the focus: Textual waits for an idle process after each key."""
-        await self.until("a field", lambda: isinstance(self.app.screen.focused, Input | TextArea))
-        focused = self.app.screen.focused
-        assert focused is not None
-        focused.post_message(Paste(text))
-        await self.pilot.pause()
+        """Type text in."""
+        await self.press(*text)
 
     async def open_set(self) -> None:
         """Open the dialog that sets a key, and empty it: it begins with what is under the cursor by then."""

@@ -124,7 +124,7 @@ class ChangeDriver:
             for member in topology.changing
             if member.standing is MemberState.LEAVING and self._liveness.is_alive(member)
         }
-        if not await self._handover.unaware(topology, leaving):
+        if not await self._handover.unaware(topology, leaving) and self._handover.is_ripe(topology):
             await self._decide(topology, finish)
 
     # --- while none runs

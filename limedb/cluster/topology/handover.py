@@ -4,6 +4,11 @@ It owns that count, for the node that drives the change and for each voter that 
 ends when so many old owners of each range refuse reads under the epoch before that no majority of them is
 left to read; and when nodes that leave know it, or they would come back. It must never decide the step.
 
+The driver lets a handover last a little longer where a quorum of the new owners may share no replica with one
+of the old. There the new owners can't know of writes with an idempotency key that began before they knew of
+the handover, less a margin for clocks (`core/idempotency.py`, settled_since). If the change ended at once,
+they would refuse each such write for as long as that margin; during the handover the old owners vouch for it.
+
 Tested in tests/cluster/topology/test_handover.py.
 """
 
@@ -12,10 +17,14 @@ from dataclasses import replace
 
 from limedb.aio.quorum_driver import QuorumDriver
 from limedb.cluster.topology.seen import Seen
-from limedb.core.layout import Layout
+from limedb.core.idempotency import MARGIN_MS, quorums_intersect
+from limedb.core.layout import Layout, Owners
 from limedb.core.quorum_call import QuorumCall, Tally
-from limedb.core.topology import Phase, Topology
+from limedb.core.topology import Fence, Phase, Topology
 from limedb.ports import Clock, TopologyTransport
+
+HELD_SECONDS = 1.5 * MARGIN_MS / 1000
+"""How long a handover lasts at least where quorums part: the margin, and some time for a write's way."""
 
 
 class Learned(Tally[bool]):
@@ -44,6 +53,19 @@ def questions(topology: Topology, leaving: Iterable[str], known_to: frozenset[st
     return [*learned, Learned(len(gone), gone, known_to)]
 
 
+def parts(topology: Topology) -> bool:
+    """Whether a change parts quorums: some quorum of the new owners of a key shares no replica with one of
+    the old.
+    """
+    before = Layout(replace(topology, phase=Phase.STREAMING))
+    return any(
+        not quorums_intersect(
+            Owners(owners.natural, (), owners.replicas), Owners(owners.others, (), owners.other_replicas)
+        )
+        for owners in {owners for _, owners in before.segments() if owners.other_replicas}
+    )
+
+
 class Handover:
     """Sends old owners a topology in its handover. transport: reaches all nodes, this one included. seen:
     those that know it. seconds: how long a node may take for an answer.
@@ -54,6 +76,14 @@ class Handover:
     ) -> None:
         self._transport, self._driver, self._clock = transport, driver, clock
         self._seen, self._seconds = seen, seconds
+        self._known_since: tuple[Fence, float] | None = None
+
+    def is_ripe(self, topology: Topology) -> bool:
+        """Whether a handover that enough know of has lasted long enough, from the first call on."""
+        now = self._clock.monotonic()
+        if self._known_since is None or self._known_since[0] != topology.fence:
+            self._known_since = topology.fence, now
+        return now - self._known_since[1] >= HELD_SECONDS or not parts(topology)
 
     async def unaware(self, topology: Topology, leaving: Iterable[str] = ()) -> set[str]:
         """The nodes that must know it first, and don't or don't answer; empty: the change may end.

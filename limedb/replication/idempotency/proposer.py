@@ -33,6 +33,7 @@ from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.idempotency.rounds import PaxosRound, PaxosRounds
 from limedb.replication.requests import MAX_RESTARTS, Counters, Write
 from limedb.replication.stale_epoch import follow_topology
+from limedb.replication.write.newcomers import Pauses
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
 
 MAX_AHEAD_MS = MARGIN_MS // 2
@@ -73,7 +74,7 @@ class IdempotencyProposer:
         learn: Learn,
         new_proposer: Callable[[], str],
     ) -> None:
-        self._placement, self._skew, self._counters = placement, skew, counters
+        self._placement, self._clock, self._skew, self._counters = placement, clock, skew, counters
         self._replicas, self._rounds = replicas, PaxosRounds(replicas, driver)
         self._learn, self._new_proposer = learn, new_proposer
 
@@ -152,10 +153,16 @@ class IdempotencyProposer:
     # --- one round
 
     async def _ask(self, attempts: Sequence[Attempt], deadline: float) -> list[PaxosRound | LimeDBError]:
-        """Ask the replicas of each, until it is decided or the deadline has come."""
+        """Ask the replicas of each, until it is decided or the deadline has come.
+
+        New owners that have not heard yet that they are hold it up: then the same proposals are sent once
+        more, as `write/newcomers.py` does with records. A proposal that a replica has accepted changes
+        nothing when it comes again, and each round counts by itself.
+        """
         if not attempts:
             return []
-        for restart in range(MAX_RESTARTS):
+        pauses, restart = Pauses(self._clock, deadline), 0
+        while True:
             layout = self._placement.layout
             try:
                 rounds = [
@@ -164,11 +171,14 @@ class IdempotencyProposer:
             except LimeDBError as error:  # it belongs to no cluster
                 return [error] * len(attempts)
             stale = await self._rounds.run(rounds, layout.topology.fence, deadline)
-            if stale is None:
+            if stale is not None:
+                restart += 1
+                if restart == MAX_RESTARTS or not self._follow(stale, layout):
+                    return [stale] * len(attempts)
+            elif pauses.is_time_left and any(each.is_held_up for each in rounds):
+                await pauses.wait()
+            else:
                 return list(rounds)
-            if restart == MAX_RESTARTS - 1 or not self._follow(stale, layout):
-                return [stale] * len(attempts)
-        raise AssertionError("unreachable: the last restart returns")
 
     def _follow(self, error: StaleEpochError, layout: Layout) -> bool:
         """Go over to the newer topology that a replica knows; whether a newer one holds now."""

@@ -17,23 +17,24 @@ from limedb.core.quorum_call import QuorumCall
 from limedb.core.topology import Fence
 from limedb.errors import LevelUnreachableError, LimeDBError, OutcomeUnknownError, StaleEpochError
 from limedb.ports import Replicas
-from limedb.replication.replica_errors import failure_text
+from limedb.replication.replica_errors import failure_text, is_newcomer
 
 
 class PaxosRound(JointTally[State | None]):
     """A proposal and the replicas' answers.
 
-    states: of those that did as asked, by URL. missing: the others, and why. is_contested: another attempt
-    was made.
+    states: of those that did as asked, by URL. missing: the others, and why. deaf: of these, new owners that
+    have not heard yet that they are. is_contested: another attempt was made.
     """
 
-    __slots__ = ("is_contested", "missing", "owners", "proposal", "states")
+    __slots__ = ("deaf", "is_contested", "missing", "owners", "proposal", "states")
 
     def __init__(self, proposal: Proposal, owners: Owners, replicas: Replicas) -> None:
         reachable = [url for url in owners.write_set if replicas.is_reachable(url)]
         super().__init__(majority(owners.replicas), reachable, sides=owners.sides(Level.QUORUM))
         self.proposal, self.owners = proposal, owners
         self.states: dict[str, State] = {}
+        self.deaf: set[str] = set()
         self.missing = {url: replicas.absence(url) for url in owners.write_set if url not in reachable}
         self.is_contested = proposal.ballot.round > FIRST
 
@@ -56,6 +57,14 @@ class PaxosRound(JointTally[State | None]):
         """Count a replica that gave no answer."""
         self.fail_by(node_url)
         self.missing[node_url] = failure_text(error)
+        if node_url in self.owners.pending and is_newcomer(error):
+            self.deaf.add(node_url)
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether nothing but new owners that have not heard yet kept it from being enough."""
+        hopeful = [url for url in self.owners.write_set if url in self.deaf or url not in self.missing]
+        return bool(self.deaf) and not self.is_enough and self.owners.lacking(Level.QUORUM, hopeful) <= 0
 
     def error(self, key: str) -> LimeDBError:
         """Why too few did as asked."""

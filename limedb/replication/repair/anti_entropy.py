@@ -12,12 +12,14 @@ from random import Random
 
 from limedb.core.layout import Layout
 from limedb.core.report import RepairProgress, RepairStats
+from limedb.core.ring import TOKENS
 from limedb.core.topology import Phase
 from limedb.errors import LimeDBError
 from limedb.ports import Clock, Placement, Replicas, Store
 from limedb.replication.repair.cleanup import Dropper
+from limedb.replication.repair.foreign_repair import ForeignRepairer
 from limedb.replication.repair.range_repair import RangeRepairer, RangeRepairResult
-from limedb.replication.repair.ranges import Section, owned
+from limedb.replication.repair.ranges import Section, foreign, owned
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ class Repairer:
         self._cleaned_epoch, self._remember_cleaned = cleaned_epoch, remember_cleaned
         self._is_settled = is_settled
         self._range_repairer = RangeRepairer(own_url, store, replicas, placement, clock, grace)
+        self._foreign_repairer = ForeignRepairer(replicas, placement, clock, grace)
         self._dropper = Dropper(own_url, store, replicas, placement, clock, grace)
 
     def stats(self) -> RepairStats:
@@ -67,20 +70,23 @@ class Repairer:
             tasks.create_task(self._compare_for_ever())
             tasks.create_task(self._drop_for_ever())
 
-    async def repair_all(self) -> AsyncGenerator[RepairProgress, None]:
+    async def repair_all(self, everywhere: bool = False) -> AsyncGenerator[RepairProgress, None]:
         """Compare everything now, and yield the progress, the first time before anything is done. A change of
-        the topology on the way starts it over. LimeDBError: the own store failed.
+        the topology on the way starts it over. everywhere: what the node doesn't own, too, among its owners.
+        LimeDBError: the own store failed.
         """
         progress = RepairProgress()
         is_stale = True
         while is_stale:
             layout = self._placement.layout
-            sections = self._sections(layout)
-            progress = replace(progress, spans=sum(len(s.leaves) for s in sections), spans_done=0)
+            visits = [(section, self._range_repairer.visit) for section in self._sections(layout)]
+            if everywhere:
+                visits += [(section, self._foreign_repairer.visit) for section in self._foreign(layout)]
+            progress = replace(progress, spans=sum(len(s.leaves) for s, _ in visits), spans_done=0)
             yield progress
             is_stale = False
-            for section in sections:
-                visit = await self._range_repairer.visit(section, layout)
+            for section, visiting in visits:
+                visit = await visiting(section, layout)
                 if is_stale := visit.is_stale:
                     break
                 progress = _advanced(progress, section, visit)
@@ -145,6 +151,11 @@ class Repairer:
 
     def _sections(self, layout: Layout) -> list[Section]:
         return [] if layout.topology.is_fresh else owned(layout, self._own_url, self._store.count())
+
+    def _foreign(self, layout: Layout) -> list[Section]:
+        share = layout.share(self._own_url)
+        density = self._store.count() / (share * TOKENS) if share else 0.0
+        return [section for section in foreign(layout, self._own_url, density) if len(section.urls) > 1]
 
 
 def _advanced(progress: RepairProgress, section: Section, visit: RangeRepairResult) -> RepairProgress:

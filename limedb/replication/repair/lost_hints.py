@@ -5,8 +5,9 @@ in bytes and age. It must never keep hints: the log does.
 
 A hint is the reason why a node that was away has, soon after it is back, what it missed. Without the hint it
 would lack that until the ranges are compared the next time, at the end of REPAIR_INTERVAL. So the node owes a
-repair (`owed.py`). While a member is away the repair could bring it nothing, and would be in vain for the
-others: it waits. The hints of keys that the node doesn't own are left to their owners' usual repair.
+repair (`owed.py`), of all ranges, for hints are of any key: what it doesn't own it compares among the owners
+(`foreign_repair.py`). While a member is away the repair could bring it nothing, and would be in vain for the
+others: it waits.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ class LostHints(OwedRepair):
 
     lacking = (
         "hints that this node kept for others were lost, so that others may lack writes until it has compared"
-        " its ranges with theirs"
+        " all ranges"
     )
     cause = "the writes whose hints were lost"
 

@@ -3,7 +3,7 @@
 It owns the moment of that repair, and the account of it in status. It must never know why writes are lacking:
 its subclasses do (`refused.py`, `lost_hints.py`).
 
-The node compares all its ranges at once. It counts on nothing lacking only when each of their owners was
+The node compares all ranges at once. It counts on nothing lacking only when each of their owners was
 asked, and nothing more was noted meanwhile.
 
 Tested in tests/replication/repair/test_refused.py and tests/replication/repair/test_lost_hints.py.
@@ -26,7 +26,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 """Between two repairs, while an owner is away or the room isn't enough."""
 
 Repair = Callable[[], AsyncGenerator[RepairProgress, None]]
-"""Compares all ranges of the node (`Repairer.repair_all`)."""
+"""Compares all ranges of the node, or of all nodes (`Repairer.repair_all`)."""
 
 
 class OwedMark(Protocol):

@@ -37,12 +37,28 @@ from limedb.replication.write.pending import PendingWrite
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 0.25
 
 
+class Pauses:
+    """The pauses between the rounds of a call that new owners hold up. deadline: of the call."""
+
+    def __init__(self, clock: Clock, deadline: float) -> None:
+        self._clock, self._deadline, self._pause = clock, deadline, FIRST_PAUSE_SECONDS
+
+    @property
+    def is_time_left(self) -> bool:
+        """Whether there is time for one more round."""
+        return self._clock.monotonic() + self._pause < self._deadline
+
+    async def wait(self) -> None:
+        """Wait before the next round, longer each time."""
+        await asyncio.sleep(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+
+
 class Newcomers:
     """The new owners that the writes of one call wait for. deadline: of the call, by the clock."""
 
     def __init__(self, clock: Clock, deadline: float) -> None:
-        self._clock, self._deadline = clock, deadline
-        self._pause, self._is_due = FIRST_PAUSE_SECONDS, False
+        self._pauses, self._is_due = Pauses(clock, deadline), False
 
     def hold_up(self, job: PendingWrite, layout: Layout, level: Level) -> bool:
         """Whether nothing but new owners that have not heard yet kept a write from its level, and there is
@@ -64,7 +80,7 @@ class Newcomers:
         return job.may_be_stored and owners.lacking(level, hopeful) <= 0 and self._has_time(job)
 
     def _has_time(self, job: PendingWrite, acks: ReplicaAcks | None = None) -> bool:
-        if self._clock.monotonic() + self._pause >= self._deadline:
+        if not self._pauses.is_time_left:
             return False
         if acks is not None:
             job.keep(acks)
@@ -76,6 +92,5 @@ class Newcomers:
         if not self._is_due:
             return False
         self._is_due = False
-        await asyncio.sleep(self._pause)
-        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
+        await self._pauses.wait()
         return True

@@ -69,6 +69,9 @@ SERVER_OPTIONS = (
     # Envoy pings an idle connection every 2 s; a server that expects fewer pings answers with GOAWAY.
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
+    # gRPC would end a connection after two pings too many, but first read those that follow, at a cost that
+    # grows with each: the one thread that waits for the network then serves nobody, for minutes.
+    ("grpc.http2.max_ping_strikes", 0),
 )
 
 

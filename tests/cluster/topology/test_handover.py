@@ -3,13 +3,21 @@
 Tests limedb/cluster/topology/seen.py.
 """
 
+import asyncio
+from dataclasses import replace
+from typing import cast
+
 import pytest
 
-from limedb.cluster.topology.handover import questions
+from limedb.aio.quorum_driver import QuorumDriver
+from limedb.aio.tasks import Tasks
+from limedb.cluster.topology.handover import HELD_SECONDS, Handover, parts, questions
 from limedb.cluster.topology.seen import Seen
 from limedb.core.layout import Layout
 from limedb.core.quorum import majority
-from limedb.core.topology import Member, finish, hand_over, initial_topology, leave
+from limedb.core.topology import Member, finish, hand_over, initial_topology, join, leave
+from limedb.ports import TopologyTransport
+from tests.cluster.virtual import VirtualClock, run_virtual
 
 MEMBERS = [Member(name, f"http://{name}:1", virtual_nodes=16) for name in "abcde"]
 URLS = [member.url for member in MEMBERS]
@@ -60,3 +68,34 @@ def test_what_was_seen_is_of_one_epoch_and_a_late_answer_of_an_older_one_changes
     assert (seen.of(HANDOVER), seen.of(after)) == (frozenset(), frozenset(URLS[2:3]))
     seen.note(HANDOVER, URLS)
     assert seen.of(after) == frozenset(URLS[2:3])
+
+
+STEADY_OF_3 = initial_topology("c1", 3, MEMBERS[:3])
+STEADY_OF_1 = initial_topology("c1", 3, MEMBERS[:1])
+
+
+def test_a_change_parts_quorums_where_owners_are_exchanged() -> None:
+    again = replace(MEMBERS[2], node_id="new")
+    for topology in (join(STEADY_OF_1, MEMBERS[1]), join(STEADY_OF_3, again), leave(STEADY_OF_3, "c")):
+        assert not parts(topology)
+        assert not parts(hand_over(topology))
+    only = initial_topology("c1", 1, MEMBERS[:1])
+    for topology in (join(STEADY_OF_3, MEMBERS[3]), leave(STEADY, "e"), join(only, MEMBERS[1])):
+        assert parts(topology)
+        assert parts(hand_over(topology))
+
+
+def test_a_handover_lasts_a_while_only_where_quorums_part() -> None:
+    async def scenario() -> None:
+        clock = VirtualClock()
+        handover = Handover(cast(TopologyTransport, None), QuorumDriver(clock, Tasks()), clock, Seen(), 1.0)
+        other = replace(hand_over(join(STEADY_OF_1, MEMBERS[1])), cluster_id="c2")
+        assert handover.is_ripe(other)
+        await asyncio.sleep(HELD_SECONDS)
+        assert not handover.is_ripe(HANDOVER)
+        await asyncio.sleep(HELD_SECONDS / 2)
+        assert not handover.is_ripe(HANDOVER)
+        await asyncio.sleep(HELD_SECONDS / 2)
+        assert handover.is_ripe(HANDOVER)
+
+    run_virtual(scenario())

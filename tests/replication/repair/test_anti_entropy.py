@@ -1,6 +1,7 @@
 """Anti-entropy among nodes in virtual time.
 
-Tests limedb/replication/repair/range_repair.py and limedb/replication/repair/ranges.py.
+Tests limedb/replication/repair/foreign_repair.py, limedb/replication/repair/range_repair.py and
+limedb/replication/repair/ranges.py.
 """
 
 import asyncio
@@ -150,3 +151,34 @@ def test_errors_that_mean_less_at_once_are_known_from_here_and_from_peers() -> N
     told = RemoteError(B, "RESPONSE_TOO_LARGE", "RESOURCE_EXHAUSTED", "less")
     assert is_too_large(told)
     assert not is_too_large(NotMemberError("fresh", ""))
+
+
+# --- what others own --------------------------------------------------------------------------
+
+
+@virtual
+async def test_what_others_own_is_made_equal_among_them_for_hints_of_any_key() -> None:
+    nodes = Nodes(A, B, C, D, replication_factor=3)
+    layout = nodes.places[A].layout
+    keys = [key for key in (f"k{n}" for n in range(400)) if A not in layout.of_key(key).natural][:60]
+    for place, key in enumerate(keys):
+        await put_many(nodes, [new(key)], (B, C, D)[place % 3])
+    mender = Mender(nodes, A)
+    *_, last = [progress async for progress in mender.repairer.repair_all()]
+    assert last.pushed == 0
+    *_, last = [progress async for progress in mender.repairer.repair_all(everywhere=True)]
+    assert (last.spans_done, last.missing) == (last.spans, {})
+    for url in B, C, D:
+        assert [key for key in keys if await nodes.stores[url].get(key) is None] == []
+    assert await contents(nodes, A) == [[]]
+    *_, last = [progress async for progress in mender.repairer.repair_all(everywhere=True)]
+    assert (last.pulled, last.pushed) == (0, 0)
+
+
+@virtual
+async def test_an_owner_that_is_away_is_named_when_others_are_compared_for_it() -> None:
+    nodes = Nodes(A, B, C, D, replication_factor=3)
+    mender = Mender(nodes, A)
+    mender.fail(D, is_down=True)
+    *_, last = [progress async for progress in mender.repairer.repair_all(everywhere=True)]
+    assert [*last.missing] == [D]
