@@ -9,10 +9,8 @@ from limedb.replication.requests import Write
 from limedb.replication.write.portions import is_large, portions
 
 MOST = 10
-WRITES = st.lists(
-    st.builds(Write, st.text(), st.one_of(st.none(), st.text(max_size=15), st.binary(max_size=15))),
-    min_size=1,
-)
+VALUES = st.one_of(st.none(), st.text(max_size=15), st.binary(max_size=15))
+WRITES = st.lists(st.tuples(st.text(), VALUES).map(lambda pair: Write(*pair)), min_size=1)
 
 
 def size(writes: list[Write]) -> int:
