@@ -12,7 +12,7 @@ NODES ?= 4
 PORT ?= 8484
 BASE_PORT ?= 7001
 CLUSTER_DIR ?= data/cluster
-WORKERS ?= 2
+WORKERS ?= 3
 VERSION = $(shell sed -nE 's/^__version__ = "(.*)"/\1/p' limedb/__init__.py)
 
 .PHONY: help
@@ -236,7 +236,7 @@ unit: $(READY) ## Run the tests that start no process
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not (browser or cluster or process or root or simulation or long or torture)'
 
 .PHONY: test
-test: $(READY) ## Run every test, several files at a time (WORKERS=2)
+test: $(READY) ## Run every test, several files at a time (WORKERS=3)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: tui-screenshot

@@ -313,7 +313,9 @@ async def test_the_console_shows_a_token(asking: Asking) -> None:
     session = TuiSession(Target(asking.cluster.nodes[0].address, token=asking.token()), SECONDS)
     try:
         await session.set(Draft("console", "1"))
-        assert await session.get("console", None) == "1"
+        found = await session.get("console", None)
+        assert found is not None
+        assert found.value == "1"
         page = await session.page("console", None)
         assert [row.key for row in page.entries] == ["console"]
         sample = await anext(session.follow())

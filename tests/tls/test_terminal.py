@@ -31,7 +31,9 @@ async def test_it_reaches_all_that_it_shows(tmp_path: Path) -> None:
                             break
                 await session.gossip(url)
                 await session.set(Draft("tui", "green"))
-                assert await session.get("tui", None) == "green"
+                found = await session.get("tui", None)
+                assert found is not None
+                assert found.value == "green"
                 assert "tui" in [row.key for row in (await session.page("tui", None)).entries]
             finally:
                 await session.close()
