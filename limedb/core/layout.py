@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from limedb.core.quorum import Level, Side, majority, needed, spare
+from limedb.core.quorum import Level, Side, lacking, majority, needed, spare
 from limedb.core.ring import TOKENS, Ring, token_of
 from limedb.core.topology import Member, Phase, Topology
 from limedb.errors import NotMemberError
@@ -89,10 +89,30 @@ class Owners(NamedTuple):
             need = len(self.others) if level is Level.ALL else max(0, min(need, meets))
         return Side(self.natural, needed(level, self.replicas)), Side(self.others, need)
 
+    def sides_to_settle(self) -> tuple[Side, ...]:
+        """The sides that settle what a node fetches. Of the old owners they need as many as it needs for
+        sources and no more: the rest may be gone, and a change that waited for a majority of them would wait
+        for ever. Of two owners one that is left is a source, and no majority.
+
+        Let S be so many of the old owners and a majority of the new ones. It is safe:
+
+        1. S meets each majority of the old owners. Those of earlier epochs: it finds what was acknowledged,
+           and a ballot that was promised then goes no further once S has promised a higher one. Those that
+           reads ask while it streams, and those that decide again if the change is cancelled.
+        2. S meets each joint quorum of this epoch, each other S, and each quorum from the handover on, in a
+           new owner. Two S may have no old owner in common.
+
+        Where fewer than the sources needed have their data, S has all of these: what none of them has is lost
+        to streaming as well.
+        """
+        sides = self.sides(Level.QUORUM)
+        if not sides or self.is_handover:
+            return sides
+        return Side(self.natural, self.sources_needed), sides[1]
+
     def lacking(self, level: Level, given: Collection[str]) -> int:
         """How many replicas at least a write lacks for a level, if those given have it; at most 0: none."""
-        sides = self.sides(level) or (Side(self.natural, needed(level, self.replicas)),)
-        return max(need - sum(url in given for url in members) for members, need in sides)
+        return lacking(self.sides(level) or (Side(self.natural, needed(level, self.replicas)),), given)
 
     @property
     def sources_needed(self) -> int:

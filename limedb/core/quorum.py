@@ -6,6 +6,7 @@ Sources: Gifford 1979, "Weighted Voting for Replicated Data" (a read quorum and 
 together share a replica); Cassandra's blockFor for replicas that are on their way in or out.
 """
 
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -41,6 +42,11 @@ class Side(NamedTuple):
 
     members: tuple[str, ...]
     need: int
+
+
+def lacking(sides: Iterable[Side], given: Collection[str]) -> int:
+    """How many members one or more sides lack at least, if those given did as asked; at most 0: none."""
+    return max(need - sum(url in given for url in members) for members, need in sides)
 
 
 class Quorum:

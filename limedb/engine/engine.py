@@ -226,8 +226,8 @@ class Engine:
         )
 
     async def _settle(self, key: str) -> None:
-        """Bring a key to a quorum of its owners. LimeDBError."""
-        await self.coordinator.conditional.settle(key)
+        """Bring a key that the node fetches to enough of its owners. LimeDBError."""
+        await self.coordinator.conditional.settle_fetched(key)
 
     def _new_replayer(self, world: World) -> HintReplayer:
         return HintReplayer(

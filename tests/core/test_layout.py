@@ -1,6 +1,7 @@
 """The owners before, during and after a change."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import combinations
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limedb.core.layout import EVERYTHING, Layout, Owners, Span, coalesce, subtract
-from limedb.core.quorum import Level, majority
+from limedb.core.quorum import Level, lacking, majority
 from limedb.core.ring import TOKENS
 from limedb.core.topology import (
     Member,
@@ -109,10 +110,15 @@ def test_an_acknowledged_write_is_on_a_majority_of_the_owners_after_every_change
 
 def least_quorums(owners: Owners, level: Level = Level.QUORUM) -> Iterator[tuple[str, ...]]:
     """The sets of owners that are enough for a write, each without a node that could be left out."""
+    return least_sets(owners, partial(owners.lacking, level))
+
+
+def least_sets(owners: Owners, lacks: Callable[[tuple[str, ...]], int]) -> Iterator[tuple[str, ...]]:
+    """The sets of owners that are enough, each without a node that could be left out."""
     found: list[set[str]] = []
     for size in range(len(owners.write_set) + 1):
         for acks in combinations(owners.write_set, size):
-            if owners.lacking(level, acks) <= 0 and not any(less <= {*acks} for less in found):
+            if lacks(acks) <= 0 and not any(less <= {*acks} for less in found):
                 found.append({*acks})
                 yield acks
 
@@ -136,6 +142,33 @@ def test_quorums_of_writes_meet_each_other_and_every_majority_that_reads_during_
             need = majority(owners.replicas) + len(owners.pending)
             for acks in combinations(owners.write_set, need):
                 assert owners.lacking(Level.QUORUM, acks) <= 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(CHANGES)), st.integers(2, 6), st.integers(1, 4), st.integers(0, 3))
+def test_what_is_settled_while_it_streams_meets_every_quorum_and_needs_no_more_than_the_sources(
+    change: str, nodes: int, factor: int, zones: int
+) -> None:
+    steady = cluster(nodes, factor, zones)
+    streaming = CHANGES[change](steady)
+    before, layouts = Layout(steady), [Layout(streaming), Layout(hand_over(streaming))]
+    layouts.append(Layout(finish(hand_over(streaming))))
+    lost = {"http://node0:1"} if change == "replace" else set()
+    for span, owners in layouts[0].segments():
+        if not owners.other_replicas:
+            assert owners.sides_to_settle() == ()
+            continue
+        sources = owners.natural[len(owners.natural) - owners.sources_needed :]
+        assert lacking(owners.sides_to_settle(), {*sources, *owners.others}) <= 0
+        settled = [*least_sets(owners, partial(lacking, owners.sides_to_settle()))]
+        old = before.of(span.last)
+        for acks in settled:
+            assert _meets({*acks}, old.replicas, {*old.natural} - lost)
+            assert all({*acks} & {*others} for others in settled)
+            for layout in layouts:
+                assert all({*acks} & {*others} for others in least_quorums(layout.of(span.last)))
+        changing = layouts[1].of(span.last)
+        assert changing.sides_to_settle() == changing.sides(Level.QUORUM)
 
 
 def test_a_newcomer_that_is_away_is_not_needed_where_the_others_are_enough_on_both_sides() -> None:

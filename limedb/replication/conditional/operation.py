@@ -4,12 +4,15 @@ It owns the judgement of a record and the content that follows it: for a conditi
 must never send.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from limedb.core.condition import Condition, current
 from limedb.core.conditional import Attempts
 from limedb.core.edits import recalled, remembered
 from limedb.core.idempotency import MARGIN_MS
+from limedb.core.layout import Owners
+from limedb.core.quorum import Level, Side
 from limedb.core.record import Past, Record, is_expired
 from limedb.errors import ConditionFailedError, LimeDBError, OutcomeUnknownError, UnavailableError, brief
 from limedb.replication.idempotency.proposer import began_ms, operation_of
@@ -43,6 +46,10 @@ class Operation:
     def __init__(self, key: str, attempts: Attempts) -> None:
         self.key, self.attempts = key, attempts
         self.settles = self.need = self.total = 0
+
+    def sides_of(self, owners: Owners) -> Sequence[Side]:
+        """Of which owners how many are to take part while these change; none: they don't change."""
+        return owners.sides(Level.QUORUM)
 
     def begin_round(self, now_ms: int) -> None:
         """Take notice of the time of a round, milliseconds since 1970."""
@@ -88,6 +95,14 @@ class Look(Operation):
 
     def __init__(self, key: str) -> None:
         super().__init__(key, Attempts())
+
+
+class FetchingLook(Look):
+    """The same for a node that fetches the key."""
+
+    def sides_of(self, owners: Owners) -> Sequence[Side]:
+        """As Operation.sides_of."""
+        return owners.sides_to_settle()
 
 
 class ConditionalWrite(Operation):

@@ -36,7 +36,6 @@ from limedb.core.condition import current
 from limedb.core.conditional import Fate, fate_of, next_lineage, renewed_lineage, states_of
 from limedb.core.hlc import HybridClock, ballot_above, wall_ms_of
 from limedb.core.layout import Layout
-from limedb.core.quorum import Level
 from limedb.core.quorum_call import QuorumCall
 from limedb.core.record import Past, Record
 from limedb.errors import LimeDBError, OutcomeUnknownError, StaleEpochError, UnavailableError, brief
@@ -45,6 +44,7 @@ from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.conditional.operation import (
     ConditionalWrite,
     Content,
+    FetchingLook,
     Look,
     Operation,
     OvertakenWrite,
@@ -125,12 +125,19 @@ class ConditionalProposer:
         """
         return await self._run(OvertakenWrite(record, operation), deadline)
 
-    async def settle(self, key: str, deadline: float | None = None) -> Record | None:
-        """What stands of a key, once that is on a majority. deadline: None: in SETTLE_SECONDS.
-        UnavailableError.
+    async def settle(self, key: str, deadline: float) -> Record | None:
+        """What stands of a key, once that is on a majority. UnavailableError."""
+        return await self._look(Look(key), deadline)
+
+    async def settle_fetched(self, key: str) -> None:
+        """Bring what stands of a key to a majority of its new owners, and to as many of the old ones as the
+        own node, which fetches the key, needs as sources. UnavailableError: not within SETTLE_SECONDS.
         """
+        await self._look(FetchingLook(key), self._clock.monotonic() + SETTLE_SECONDS)
+
+    async def _look(self, look: Look, deadline: float) -> Record | None:
         try:
-            await self._run(Look(key), deadline or self._clock.monotonic() + SETTLE_SECONDS)
+            await self._run(look, deadline)
         except EndedError as ended:
             return ended.record
         raise AssertionError("unreachable: nothing was written")
@@ -144,7 +151,9 @@ class ConditionalProposer:
             layout = self._placement.layout
             try:
                 ballot = self._ballot(above)
-                asked = PromiseRound(operation.key, ballot, layout.of_key(operation.key), self._replicas)
+                owners = layout.of_key(operation.key)
+                sides = operation.sides_of(owners)
+                asked = PromiseRound(operation.key, ballot, owners, self._replicas, sides)
             except LimeDBError as error:
                 raise self._failed(operation, error) from None
             operation.need, operation.total = asked.needed, len(asked.owners.write_set)
@@ -279,7 +288,7 @@ class ConditionalProposer:
     def _acks(
         record: Record, asked: PromiseRound, targets: Iterable[str], holders: Sequence[str]
     ) -> ReplicaAcks:
-        return ReplicaAcks(record, asked.need, targets, holders, sides=asked.owners.sides(Level.QUORUM))
+        return ReplicaAcks(record, asked.need, targets, holders, sides=asked.wanted)
 
     def _release_soon(self, asked: PromiseRound, layout: Layout) -> None:
         """Take the promises back, without waiting for it."""

@@ -6,9 +6,11 @@ It owns what counts as promised, and the words for what was not. It must never c
 Tested in tests/replication/conditional/test_proposer.py.
 """
 
+from collections.abc import Sequence
+
 from limedb.core.joint_quorum import JointTally
 from limedb.core.layout import Owners
-from limedb.core.quorum import Level, majority
+from limedb.core.quorum import Level, Side, lacking, majority
 from limedb.core.record import Record, merge
 from limedb.errors import LevelUnreachableError, LimeDBError, RemoteError
 from limedb.ports import Promised, Replicas
@@ -19,15 +21,18 @@ class PromiseRound(JointTally[Promised]):
     """A ballot and the replicas' answers.
 
     records: what those that promised have stored, by URL. highest: what others know of that is higher; 0:
-    nothing. missing: those that did not promise, and why.
+    nothing. missing: those that did not promise, and why. wanted: of which nodes how many are to promise.
     """
 
-    __slots__ = ("asked", "ballot", "highest", "key", "missing", "owners", "records")
+    __slots__ = ("asked", "ballot", "highest", "key", "missing", "owners", "records", "wanted")
 
-    def __init__(self, key: str, ballot: int, owners: Owners, replicas: Replicas) -> None:
+    def __init__(
+        self, key: str, ballot: int, owners: Owners, replicas: Replicas, wanted: Sequence[Side] = ()
+    ) -> None:
+        """wanted: none: a majority of `owners.natural`."""
         self.asked = [url for url in owners.write_set if replicas.is_reachable(url)]
-        super().__init__(majority(owners.replicas), self.asked, sides=owners.sides(Level.QUORUM))
-        self.key, self.ballot, self.owners, self.highest = key, ballot, owners, 0
+        super().__init__(majority(owners.replicas), self.asked, sides=wanted)
+        self.key, self.ballot, self.owners, self.wanted, self.highest = key, ballot, owners, wanted, 0
         self.records: dict[str, Record | None] = {}
         self.missing = {url: replicas.absence(url) for url in owners.write_set if url not in self.asked}
 
@@ -71,7 +76,8 @@ class PromiseRound(JointTally[Promised]):
         owners, late = self.owners, dict.fromkeys(self.waiting, "no answer until the deadline")
         missing = self.missing | late
         live = [url for url in owners.write_set if url not in missing]
-        need = len(live) + max(0, owners.lacking(Level.QUORUM, live))
+        wanted = self.wanted or (Side(owners.natural, majority(owners.replicas)),)
+        need = len(live) + max(0, lacking(wanted, live))
         return LevelUnreachableError(self.key, Level.QUORUM, need, len(live), len(owners.write_set), missing)
 
 

@@ -20,8 +20,9 @@ is read. Anti-entropy makes the owners equal, beside the change and after it.
 may be completed at any time, by a read that meets it. Then nothing may have come between it and the record
 that it was judged on; the replicas that promised it see to that, and so must the new owners. So many sources
 as are needed include one of each majority that promised. What a promise refuses here is settled by a quorum
-of both sides (`conditional/proposer.py`): then the new side has it, which is what the change needs, whether
-or not this node does.
+of the new side and as many of the old one as there have to be sources (`Owners.sides_to_settle` says why
+these are enough): then the new side has it, which is what the change needs, whether or not this node does.
+It takes no old owner that the change can do without, and no client's write.
 """
 
 import asyncio
@@ -161,7 +162,7 @@ class Transfer:
             await self._take_over(await self._replica_calls.promises(source, spans))
 
     async def _settle_refused(self) -> None:
-        """Bring what was refused here for a promise to a quorum of both sides."""
+        """Bring what was refused here for a promise to the new side."""
         refused, self._replica_calls.refused = self._replica_calls.refused, set()
         for key in sorted(refused):
             if self._settle is None:
