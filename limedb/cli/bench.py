@@ -37,6 +37,7 @@ SMALLEST_VERIFIED = 16
     limedb bench write --requests 100000 --concurrency 256 --value-size 1024
     limedb bench mixed --duration 30 --distribution zipfian --read-share 0.9
     limedb bench verify --duration 60 --consistency quorum
+    limedb bench count --keys 1 --concurrency 8 --duration 10
     limedb bench read --rest --pin http://127.0.0.1:7002 -o json
     """,
 )
@@ -94,10 +95,12 @@ def bench(
     shape: str,
     target: Target,
 ) -> None:
-    """Put load on a cluster: MODE is write, read, mixed (the default) or verify.
+    """Put load on a cluster: MODE is write, read, mixed (the default), verify or count.
 
     verify compares every value that it reads, and finally each key, with the value that was written; it exits
-    with 5 if one differs. With -o json the live lines go to stderr. The keys stay in the cluster.
+    with 5 if one differs. count adds to counters, which it sets to 0 first, and compares their sums at last;
+    with --keys 1 all workers want the same one. With -o json the live lines go to stderr. The keys stay in
+    the cluster.
     """
     if mode == Mode.VERIFY and value_size < SMALLEST_VERIFIED:
         raise click.UsageError(f"--value-size must be {SMALLEST_VERIFIED} or more to verify")

@@ -52,7 +52,10 @@ def show_result(plan: LoadPlan, tally: Tally, as_json: bool) -> None:
         ("latency", _latency(tally.times)),
         ("errors", sum(tally.errors.values())),
     ]
-    if plan.mode is Mode.VERIFY:
+    if plan.mode is Mode.COUNT:
+        fewest, most = tally.fewest_and_most
+        rows.append(("workers", f"{fewest:,} increments by the slowest, {most:,} by the fastest"))
+    if plan.mode in (Mode.VERIFY, Mode.COUNT):
         rows.append(("verified", f"{tally.compared:,} values compared, {tally.mismatches:,} differ"))
     echo(table(("", ""), rows, with_header=False))
     for kind, count in tally.errors.most_common():
@@ -82,6 +85,7 @@ def result(plan: LoadPlan, tally: Tally) -> dict[str, object]:
             **{name: times.percentile(share) / 1000 for name, share in _SHARES.items()},
             "max": times.longest / 1000,
         },
+        **_workers(plan, tally),
         "errors": dict(tally.errors),
         "errorExamples": tally.examples,
         "compared": tally.compared,
@@ -90,6 +94,13 @@ def result(plan: LoadPlan, tally: Tally) -> dict[str, object]:
             {"key": one.key, "expected": one.expected, "found": one.found} for one in tally.shown
         ],
     }
+
+
+def _workers(plan: LoadPlan, tally: Tally) -> dict[str, object]:
+    if plan.mode is not Mode.COUNT:
+        return {}
+    fewest, most = tally.fewest_and_most
+    return {"fewestOfAWorker": fewest, "mostOfAWorker": most}
 
 
 def _line(sample: Sample) -> str:

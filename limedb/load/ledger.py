@@ -65,6 +65,32 @@ class Ledger:
         return Mismatch(self._plan.key(number), _cut(expected), _cut(found))
 
 
+class CountLedger:
+    """The sums of all counters of a plan, each of which began at 0."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._plan = plan
+        self._done = array("L", bytes(plan.keys * array("L").itemsize))
+        self._unknown = array("L", self._done)
+
+    def added(self, number: int) -> None:
+        """Note that an increment was acknowledged."""
+        self._done[number] += 1
+
+    def unknown(self, number: int) -> None:
+        """Note that an increment may have taken effect, or may do so later."""
+        self._unknown[number] += 1
+
+    def compare(self, number: int, found: Found) -> Mismatch | None:
+        """Judge a sum that was found after the load; None: it is right."""
+        least, most = self._done[number], self._done[number] + self._unknown[number]
+        is_number = isinstance(found, str) and found.isascii() and found.isdigit()
+        if is_number and least <= int(found or "") <= most:
+            return None
+        expected = f"{least}" if least == most else f"{least} to {most}"
+        return Mismatch(self._plan.key(number), expected, _cut(found))
+
+
 def _cut(value: Found) -> str | None:
     return None if value is None else brief(value if isinstance(value, str) else value.hex(), 40)
 

@@ -15,12 +15,15 @@ from limedb.load.zipf import EXPONENT, Zipf
 
 
 class Mode(StrEnum):
-    """The kind of load: only writes, only reads, both, or both with every value compared."""
+    """The kind of load: only writes, only reads, both, both with every value compared, or increments of
+    counters.
+    """
 
     WRITE = "write"
     READ = "read"
     MIXED = "mixed"
     VERIFY = "verify"
+    COUNT = "count"
 
 
 class Distribution(StrEnum):

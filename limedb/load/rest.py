@@ -51,6 +51,11 @@ class RestTarget(Target):
         content = {"key": key, "value": value} | ({"consistency": self._level} if self._level else {})
         self._check(*await self._ask("POST", f"{self._base}/api/v1/set", json.dumps(content).encode()))
 
+    @override
+    async def add(self, key: str) -> None:
+        url = f"{self._base}/api/v1/increment"
+        self._check(*await self._ask("POST", url, json.dumps({"key": key}).encode()))
+
     async def _ask(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
         try:
             async with self._session.request(method, URL(url, encoded=True), data=body) as answer:

@@ -12,7 +12,7 @@ from random import Random
 
 from limedb.aio.retrying import Pauses
 from limedb.errors import LimeDBError
-from limedb.load.ledger import Ledger
+from limedb.load.ledger import CountLedger, Ledger
 from limedb.load.plan import LoadPlan, Mode
 from limedb.load.tally import Sample, Tally
 from limedb.load.target import Target, wrote_nothing
@@ -34,11 +34,14 @@ class Runner:
         self._plan, self._target, self._show = plan, target, show
         self._left: Iterator[int] | None = None if plan.requests is None else iter(range(plan.requests))
         self._ledger = Ledger(plan) if plan.mode is Mode.VERIFY else None
+        self._sums = CountLedger(plan) if plan.mode is Mode.COUNT else None
         self._end = float("inf")
 
     async def fill(self) -> None:
-        """Store every key once, if the plan will read them; this is not counted. LimeDBError."""
-        if self._plan.mode not in (Mode.READ, Mode.MIXED):
+        """Store every key once, if the plan will read them or add to them; this is not counted.
+        LimeDBError.
+        """
+        if self._plan.mode not in (Mode.READ, Mode.MIXED, Mode.COUNT):
             return
         numbers = iter(range(self._plan.keys))
 
@@ -46,7 +49,8 @@ class Runner:
             for number in numbers:
                 if self.stop.is_set():
                     return
-                await self._target.write(self._plan.key(number), self._plan.value(number, 0))
+                value = "0" if self._sums else self._plan.value(number, 0)
+                await self._target.write(self._plan.key(number), value)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -56,7 +60,7 @@ class Runner:
             raise _first(errors) from None
 
     async def run(self) -> None:
-        """Send requests until the plan is done; in the mode verify, then read every key that was written."""
+        """Send requests until the plan is done; in the modes verify and count, then compare every key."""
         start = time.perf_counter()
         self._end = start + (self._plan.seconds or float("inf"))
         async with self._sampling(start):
@@ -64,11 +68,14 @@ class Runner:
             self.tally.seconds = time.perf_counter() - start
         if self._ledger is not None:
             await self._all(partial(self._sweep, self._ledger))
+        if self._sums is not None:
+            await self._all(partial(self._sum_up, self._sums))
         self.tally.turn(0, 0)
 
     async def _all(self, work: Callable[[int], Coroutine[None, None, None]]) -> None:
         async with asyncio.TaskGroup() as group:
-            for worker in range(min(self._plan.workers, self._plan.keys)):
+            most = self._plan.workers if self._sums else min(self._plan.workers, self._plan.keys)
+            for worker in range(most):
                 group.create_task(work(worker))
 
     async def _work(self, worker: int) -> None:
@@ -76,10 +83,15 @@ class Runner:
         numbers, rests = self._numbers(worker, random), Pauses(FIRST_REST, LONGEST_REST)
         while self._goes_on():
             number = next(numbers)
-            if await (self._read(number) if self._reads(random) else self._write(number)):
+            if await self._one(worker, number, random):
                 rests.begin_anew()
             else:
                 await asyncio.sleep(rests.pause())
+
+    def _one(self, worker: int, number: int, random: Random) -> Coroutine[None, None, bool]:
+        if self._sums is not None:
+            return self._add(self._sums, worker, number)
+        return self._read(number) if self._reads(random) else self._write(number)
 
     def _numbers(self, worker: int, random: Random) -> Iterator[int]:
         """Yield keys: any, or the worker's own where values are compared."""
@@ -128,6 +140,35 @@ class Runner:
         if self._ledger:
             self._ledger.stored(number, version)
         return True
+
+    async def _add(self, sums: CountLedger, worker: int, number: int) -> bool:
+        """Add one to a counter; return whether that succeeded."""
+        began = time.perf_counter()
+        self.tally.workers[worker] += 0
+        try:
+            await self._target.add(self._plan.key(number))
+        except LimeDBError as error:
+            if not wrote_nothing(error):
+                sums.unknown(number)
+            self.tally.failed(error)
+            return False
+        self._took(began)
+        self.tally.writes += 1
+        self.tally.workers[worker] += 1
+        sums.added(number)
+        return True
+
+    async def _sum_up(self, sums: CountLedger, worker: int) -> None:
+        """Compare some of the counters, once each; these reads are not counted."""
+        for number in self._plan.share_of(worker):
+            try:
+                found = await self._target.read(self._plan.key(number))
+            except LimeDBError as error:
+                self.tally.failed(error)
+                continue
+            self.tally.compared += 1
+            if (mismatch := sums.compare(number, found)) is not None:
+                self.tally.differs(mismatch)
 
     async def _sweep(self, ledger: Ledger, worker: int) -> None:
         """Compare the worker's keys, once each; these reads are not counted."""

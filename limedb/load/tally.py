@@ -40,6 +40,7 @@ class Tally:
     """The sums. reads, writes: those that succeeded; missing: reads that found nothing; compared: values.
 
     errors: how many of each reason; examples: the first text of each. seconds: how long the load ran.
+    workers: the increments of each worker.
     """
 
     times: Histogram = field(default_factory=Histogram)
@@ -53,6 +54,7 @@ class Tally:
     errors: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    workers: Counter[int] = field(default_factory=Counter)
 
     @property
     def operations(self) -> int:
@@ -63,6 +65,12 @@ class Tally:
     def rate(self) -> float:
         """Requests per second, over all."""
         return self.operations / self.seconds if self.seconds else 0.0
+
+    @property
+    def fewest_and_most(self) -> tuple[int, int]:
+        """The increments of the worker that had the fewest, and of the one that had the most."""
+        counts = self.workers.values()
+        return min(counts, default=0), max(counts, default=0)
 
     def failed(self, error: Exception) -> None:
         """Count a failed request."""

@@ -19,13 +19,16 @@ from limedb.tls.target import target_of
 
 
 class Target(Protocol):
-    """A cluster. Both raise LimeDBError."""
+    """A cluster. All raise LimeDBError."""
 
     async def read(self, key: str) -> Value | None:
         """Return the value of a key; None: it has none."""
 
     async def write(self, key: str, value: str) -> None:
         """Store a value."""
+
+    async def add(self, key: str) -> None:
+        """Add one to a counter."""
 
 
 class GrpcTarget(Target):
@@ -41,6 +44,10 @@ class GrpcTarget(Target):
     @override
     async def write(self, key: str, value: str) -> None:
         await self._db.set(key, value)
+
+    @override
+    async def add(self, key: str) -> None:
+        await self._db.increment(key)
 
 
 @asynccontextmanager

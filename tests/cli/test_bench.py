@@ -27,7 +27,7 @@ def bench(target: str, *arguments: str) -> tuple["subprocess.CompletedProcess[st
 
 
 @pytest.mark.parametrize("wire", [[], ["--rest"]], ids=["grpc", "rest"])
-@pytest.mark.parametrize("mode", ["write", "read", "mixed", "verify"])
+@pytest.mark.parametrize("mode", ["write", "read", "mixed", "verify", "count"])
 def test_each_mode_does_its_requests_without_an_error(
     cluster: RunningCluster, mode: str, wire: list[str]
 ) -> None:
@@ -35,9 +35,11 @@ def test_each_mode_does_its_requests_without_an_error(
     done, told = bench(cluster.envoy_address, mode, *wire, *SMALL, "--prefix", prefix)
     assert done.returncode == 0, done.stderr
     assert (told["requests"], told["errors"], told["mismatches"]) == (300, {}, 0)
-    assert (told["reads"] > 0) == (mode != "write")
+    assert (told["reads"] > 0) == (mode not in ("write", "count"))
     assert (told["writes"] > 0) == (mode != "read")
-    assert (told["compared"] > 0) == (mode == "verify")
+    assert (told["compared"] > 0) == (mode in ("verify", "count"))
+    if mode == "count":
+        assert 0 < told["fewestOfAWorker"] <= told["mostOfAWorker"] < 300
     latency = told["latencyMs"]
     assert 0 < latency["p50"] <= latency["p95"] <= latency["p99"] <= latency["max"]
     assert told["requestsPerSecond"] > 0

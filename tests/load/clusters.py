@@ -36,3 +36,12 @@ class Cluster:
             self.values[key] = value
         if error is not None:
             raise error
+
+    async def add(self, key: str) -> None:
+        self.writes += 1
+        await asyncio.sleep(0)
+        error = self.on_write(key)
+        if error is None or self.applies_failures:
+            self.values[key] = str(int(self.values[key]) + 1)
+        if error is not None:
+            raise error

@@ -2,7 +2,7 @@
 
 import pytest
 
-from limedb.load.ledger import Ledger
+from limedb.load.ledger import CountLedger, Ledger
 from limedb.load.plan import LoadPlan, Mode
 
 PLAN = LoadPlan(Mode.VERIFY, requests=None, seconds=1, workers=1, keys=3, value_size=40)
@@ -42,3 +42,15 @@ def test_a_mismatch_names_both_values(found: str | bytes | None, shown: str) -> 
     mismatch = written(1).compare(1, found)
     assert str(mismatch).startswith(f"key {PLAN.key(1)!r}: expected ")
     assert str(mismatch).endswith(f", found {shown}")
+
+
+def test_a_sum_has_each_acknowledged_increment_and_may_have_the_unknown_ones() -> None:
+    sums = CountLedger(PLAN)
+    for _ in range(3):
+        sums.added(1)
+    sums.unknown(1)
+    assert [sums.compare(1, found) is None for found in ("2", "3", "4", "5", None, "x", b"3", "-3")] == [
+        False, True, True, False, False, False, False, False,
+    ]  # fmt: skip
+    assert "expected 3 to 4, found '9'" in str(sums.compare(1, "9"))
+    assert sums.compare(0, "0") is None

@@ -132,3 +132,34 @@ async def test_a_load_can_be_stopped_early() -> None:
     cluster.on_write = stop
     await asyncio.wait_for(runner.run(), 10)
     assert 100 <= runner.tally.writes < 120
+
+
+async def test_increments_are_counted_by_worker_and_their_sums_compared() -> None:
+    cluster = Cluster()
+    tally = await run(Mode.COUNT, cluster, keys=1)
+    assert (tally.writes, cluster.values) == (500, {"bench/00000000": "500"})
+    assert (tally.compared, tally.mismatches, len(tally.workers)) == (1, 0, 8)
+    assert sum(tally.workers.values()) == 500
+
+
+async def test_an_increment_that_is_lost_is_found() -> None:
+    cluster, calls = Cluster(), iter(range(1000))
+
+    def lose(key: str) -> None:
+        if next(calls) == 300:
+            cluster.values[key] = "7"
+
+    cluster.on_write = lose
+    tally = await run(Mode.COUNT, cluster, keys=1)
+    assert tally.mismatches == 1
+
+
+async def test_increments_of_unknown_outcome_may_count_or_not() -> None:
+    for applies in (False, True):
+        cluster, calls = Cluster(), iter(range(1000))
+        cluster.applies_failures = applies
+        cluster.on_write = lambda key, calls=calls: (  # type: ignore[misc]
+            OutcomeUnknownError(key, 2, 1, {}) if next(calls) % 50 == 49 else None
+        )
+        tally = await run(Mode.COUNT, cluster, keys=3)
+        assert (tally.mismatches, sum(tally.errors.values()) > 5) == (0, True)

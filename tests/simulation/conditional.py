@@ -132,10 +132,12 @@ class _Client:
         except ObservedError as seen:
             self.book.failed += 1
             self._observe(seen, condition)
-        except Exception as error:
+        except BaseException as error:  # the end of the run, too: what was sent may take effect
             if outcome_of(error) is not Outcome.FAILED:
                 self.book.unknown += 1
                 self._note(start, inf, expected)
+            if not isinstance(error, Exception):
+                raise
         else:
             self.book.done += 1
             self._note(start, now(), expected)
