@@ -90,8 +90,8 @@ class Owners(NamedTuple):
         return Side(self.natural, needed(level, self.replicas)), Side(self.others, need)
 
     def sides_to_settle(self) -> tuple[Side, ...]:
-        """The sides that settle what a node fetches. Of the old owners they need as many as it needs for
-        sources, and no more: the rest may be gone, and a change that waited for a majority of them would
+        """The sides that settle what a node fetches. Of the old owners they need as many as it has to have
+        for sources, and no more: the rest may be gone, and a change that waited for a majority of them would
         never end. Of two owners, one that is left is a source, and no majority.
 
         Let S be so many of the old owners and a majority of the new ones. It is safe:
