@@ -8,6 +8,8 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,15 +17,19 @@ from limedb.cli.codes import COMMAND_NOT_FOUND, LOCKED, NOT_EXECUTABLE
 from limedb.cli.options import Duration, command, target_option, timeout_option
 from limedb.cli.output import print_error
 from limedb.core.limits import MAX_TTL_MS
-from limedb.errors import LockLostError, LockTakenError
+from limedb.core.visible import visible
+from limedb.errors import LockLostError, LockTakenError, RequestTimeoutError, UnavailableError, brief
 from limedb.tls.target import Target
+
+if TYPE_CHECKING:
+    from limedb.client import Client
 
 ENDING_SECONDS = 5.0
 """That the command has to end after SIGTERM, when the lock is lost; then SIGKILL ends it."""
 TOKEN_VARIABLE = "LIMEDB_LOCK_TOKEN"  # noqa: S105 (a fencing token is no secret)
 SIGNALLED = 128
 """And the number of the signal that ended the command: the exit code, as in shells."""
-PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
+PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """What a terminal doesn't send to the command itself."""
 
 
@@ -70,9 +76,10 @@ def lock(
     """Run COMMAND while this process holds the lock NAME, which is the key that stores it; exit as it does.
 
     COMMAND has the fencing token in LIMEDB_LOCK_TOKEN: a number that is higher for each holder. If the lock
-    is lost, because too few nodes answer or this process stood still, COMMAND gets SIGTERM, and SIGKILL after
-    5 s. Exit code 75: the lock is taken, or was lost; 126, 127: COMMAND can't be run, or isn't there; 128 and
-    the number of the signal that ended it.
+    is lost, because too few nodes answer or this process stood still, COMMAND and all that it has started get
+    SIGTERM, and SIGKILL after 5 s. SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are passed on. If SIGKILL ends this
+    process, COMMAND runs on without the lock. Exit code 75: the lock is taken, or was lost; 126, 127: COMMAND
+    can't be run, or isn't there; 128 and the number of the signal that ended it.
     """
     if no_wait and wait_ms is not None:
         raise click.UsageError("give one of --wait and --no-wait")
@@ -93,12 +100,27 @@ async def _carry_out(
     from limedb.client import connect
 
     async with connect(target.url, timeout=timeout, **target.files) as db:
+        lock = db.lock(name, ttl, wait=wait, holder=holder)
         try:
-            async with db.lock(name, ttl, wait=wait, holder=holder) as held:
-                return await _run(words, held.token)
+            if wait != 0:
+                await _say_who_has_it(db, name, wait)
+            async with lock:
+                return await _run(words, lock.token)
         except (LockTakenError, LockLostError) as error:
             print_error(str(error))
             return LOCKED
+
+
+async def _say_who_has_it(db: "Client", name: str, wait: float | None) -> None:
+    """Say for whom it waits, since that may take long."""
+    from limedb.client.holding import holder_in
+
+    with suppress(UnavailableError, RequestTimeoutError):
+        entry = await db.get_entry(name)
+        if entry is not None:
+            limit = "" if wait is None else f" for {wait:g} s at most"
+            holder = visible(holder_in(entry.value))
+            click.echo(f"waiting{limit} for lock {brief(name)}, which {holder} has", err=True)
 
 
 async def _run(words: tuple[str, ...], token: int) -> int:
@@ -128,7 +150,8 @@ class _Signals:
         loop = asyncio.get_running_loop()
         for number in PASSED_ON:
             loop.add_signal_handler(number, self._take, number)
-        loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C reaches the command by itself
+        for number in (signal.SIGINT, signal.SIGQUIT):  # those of a terminal reach the command by themselves
+            loop.add_signal_handler(number, lambda: None)
 
     def pass_on(self, process: asyncio.subprocess.Process) -> None:
         """Send it those that came before it began, and those that come."""
@@ -144,12 +167,21 @@ class _Signals:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End it, if it runs."""
+    """End it, if it runs, and all that it has started."""
     if process.returncode is not None:
         return
-    process.terminate()
+    import psutil  # only where it is needed
+
+    family: list[asyncio.subprocess.Process | psutil.Process] = [process]
+    with suppress(psutil.NoSuchProcess):
+        family += psutil.Process(process.pid).children(recursive=True)
+    for one in family:
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            one.terminate()
     try:
         await asyncio.wait_for(process.wait(), ENDING_SECONDS)
     except TimeoutError:
-        process.kill()
+        for one in family:
+            with suppress(psutil.NoSuchProcess, ProcessLookupError):
+                one.kill()
         await process.wait()

@@ -4,7 +4,7 @@ It owns the functions that callers see, and turns outcomes into results and erro
 streams.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from time import monotonic, time
 from typing import TypeVar, cast, overload
 
@@ -33,8 +33,7 @@ from limedb.client.batches import EntryReads, Reads
 from limedb.client.conditions import UNGIVEN, Ungiven, condition_of, depending
 from limedb.client.counters import Counter
 from limedb.client.edit_calls import EditCalls
-from limedb.client.holding import DEFAULT_LOCK_SECONDS, Hold, holder_name, life_of, wait_of
-from limedb.client.locks import Leader, Lock
+from limedb.client.lock_calls import LockCalls
 from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import MISSING, Entry, Outcome, Stored
 from limedb.client.retrying_executor import PendingCall, RetryingExecutor, new_key
@@ -55,7 +54,7 @@ from limedbpb.v1 import record_pb2
 D = TypeVar("D")
 
 
-class Client(EditCalls):
+class Client(EditCalls, LockCalls):
     """A cluster, from `connect`. It belongs to the event loop that entered it.
 
     Every function takes consistency ("one", "quorum", "all", "linearizable"; None: as in `connect`) and
@@ -234,35 +233,6 @@ class Client(EditCalls):
         """Return the counter that is stored under a key, as in `increment`."""
         check_key(key)
         return Counter(self, key)
-
-    def lock(
-        self,
-        name: str,
-        ttl: Duration = DEFAULT_LOCK_SECONDS,
-        *,
-        wait: Duration | None = None,
-        holder: str | None = None,
-        on_lost: Callable[[], object] | None = None,
-    ) -> Lock:
-        """Return the lock of a name, which is the key that stores it: `async with db.lock("jobs/7"):`.
-
-        ttl: how long others wait at most when the holder dies; the client renews the lock three times as
-        often. wait: how long it waits while somebody else has the lock, then LockTakenError; 0: not at all;
-        None: as long as it takes. holder: the name that others see; None: this machine's and process's.
-        on_lost: called when the lock is lost.
-        """
-        check_key(name)
-        life, patience, shown = life_of(ttl), wait_of(wait), holder_name(holder)
-        return Lock(lambda lost: Hold(self, name, life, self._timeout, shown, lost), patience, on_lost)
-
-    def leader(
-        self, name: str, ttl: Duration = DEFAULT_LOCK_SECONDS, *, candidate: str | None = None
-    ) -> Leader:
-        """Return a candidate for the leadership of a name, which is the key of a lock. ttl, candidate: as
-        ttl and holder of `lock`.
-        """
-        self.lock(name, ttl, holder=candidate)  # checks them now
-        return Leader(lambda: self.lock(name, ttl, holder=candidate), lambda: self.get(name))
 
     async def get_many(
         self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None

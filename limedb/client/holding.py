@@ -15,6 +15,7 @@ Tested in tests/client/test_locks.py.
 import asyncio
 import logging
 import os
+import re
 import secrets
 import socket
 import time
@@ -35,7 +36,8 @@ from limedb.errors import (
     LimeDBError,
     LockLostError,
     LockTakenError,
-    OutcomeUnknownError,
+    RequestTimeoutError,
+    UnavailableError,
     brief,
 )
 
@@ -50,6 +52,7 @@ RELIED = 0.9
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 0.5
 """How often those who wait look whether the lock is free."""
 MOST_HOLDER_CHARACTERS = 200
+_LOCK = re.compile(r".+ [0-9a-f]{16}")
 
 
 class Calls(Protocol):
@@ -96,7 +99,7 @@ class Hold:
         self._holder, self._on_loss = holder, lost
         self._value, self._until, self._reason = "", 0.0, ""
         self._renewal: asyncio.Task[None] | None = None
-        self._trying: asyncio.Task[int | None] | None = None
+        self._trying: asyncio.Task[int] | None = None
         self._returning: set[asyncio.Task[None]] = set()
         self.token = 0
 
@@ -111,8 +114,10 @@ class Hold:
             raise LockLostError(self._key, self._reason or self._late())
 
     async def take(self, wait: float | None) -> int:
-        """Take it; return the fencing token. wait: seconds; None: as long as it takes. LockTakenError:
-        somebody has it, and kept it for so long. InvalidRequestError: this object has it.
+        """Take it; return the fencing token. wait: seconds; None: as long as it takes, also for nodes that
+        don't answer. LockTakenError: somebody has it, and kept it for so long. UnavailableError,
+        RequestTimeoutError: too few nodes answer. InvalidRequestError: this object has it, or the key has a
+        value that is no lock's.
         """
         if self.token:
             raise InvalidRequestError(f"lock {brief(self._key)} is held by this object already")
@@ -143,29 +148,50 @@ class Hold:
             raise LockLostError(self._key, _who_has(failed)) from None
 
     async def _take(self, end: float | None) -> int:
-        pauses, holder = Pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS), ""
-        while True:
-            try:
-                self._trying = asyncio.create_task(self._try())
-                if (token := await asyncio.shield(self._trying)) is not None:
-                    return token
-            except ConditionFailedError as failed:
-                holder = holder_in(failed.value)
-            except OutcomeUnknownError as error:
-                log.info("lock %s: %s", brief(self._key), error)  # the next try finds out
-            while True:  # until it looks free
-                pause = pauses.pause()
-                if end is not None and _now() + pause >= end:
-                    raise LockTakenError(self._key, holder)
-                await asyncio.sleep(pause)
-                entry = await self._calls.get_entry(self._key, timeout=self._timeout)
-                if entry is None or entry.value == self._value:
-                    break
-                holder = holder_in(entry.value)
+        pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+        answer = await self._attempt(looks_first=False)
+        while not isinstance(answer, int):
+            left = inf if end is None else end - _now()
+            if left <= 0:
+                raise answer
+            await asyncio.sleep(min(pauses.pause(), left))
+            answer = await self._attempt(looks_first=True)
+        return answer
 
-    async def _try(self) -> int | None:
-        """Return the token; None: it took longer than the lock's life. ConditionFailedError: somebody has it.
-        OutcomeUnknownError.
+    async def _attempt(self, looks_first: bool) -> int | LimeDBError:
+        """Return the token, or why there is none yet."""
+        try:
+            if looks_first:
+                await self._look()
+            self._trying = asyncio.create_task(self._try())
+            return await asyncio.shield(self._trying)
+        except ConditionFailedError as failed:
+            return LockTakenError(self._key, holder_in(self._checked(failed.value)))
+        except LockTakenError as taken:
+            return taken
+        except (UnavailableError, RequestTimeoutError) as error:
+            if isinstance(error, ClientStateError):
+                raise
+            log.info("lock %s: %s", brief(self._key), error)  # the next try finds out what became of it
+            return error
+
+    async def _look(self) -> None:
+        """LockTakenError: somebody has it, so a try makes no sense."""
+        entry = await self._calls.get_entry(self._key, timeout=self._timeout)
+        if entry is not None and entry.value != self._value:
+            raise LockTakenError(self._key, holder_in(self._checked(entry.value)))
+
+    def _checked(self, value: Value | None) -> Value | None:
+        """A lock's value. InvalidRequestError: the key has one that is none, and may have it forever."""
+        if value is not None and not is_lock(value):
+            raise InvalidRequestError(
+                f"key {brief(self._key)} has a value that is no lock's: give the lock another name"
+            )
+        return value
+
+    async def _try(self) -> int:
+        """Return the token. ConditionFailedError: somebody has it. OutcomeUnknownError.
+        RequestTimeoutError: it took so long that the lock's life is over.
         """
         began = _now()
         try:
@@ -180,7 +206,9 @@ class Hold:
                 self._key, self._value, self._ttl, if_value=self._value, timeout=self._timeout
             )
         self._until = began + self._ttl * RELIED
-        return receipt.version if _now() < self._until else None
+        if _now() >= self._until:
+            raise RequestTimeoutError(self._ttl * RELIED, "the nodes, which is longer than the lock lives")
+        return receipt.version
 
     async def _keep(self) -> None:
         """Renew it until it is lost."""
@@ -222,7 +250,7 @@ class Hold:
         self._returning.add(task)
         task.add_done_callback(self._returning.discard)
 
-    async def _give_back_quietly(self, value: str, trying: "asyncio.Task[int | None] | None") -> None:
+    async def _give_back_quietly(self, value: str, trying: "asyncio.Task[int] | None") -> None:
         if trying is not None:  # else the write could overtake the delete
             await asyncio.wait((trying,))
             if not trying.cancelled() and isinstance(trying.exception(), ConditionFailedError):
@@ -231,6 +259,12 @@ class Hold:
             await self._calls.delete(self._key, if_value=value)
         except LimeDBError as error:
             log.debug("lock %s: %s", brief(self._key), error)
+
+
+def check_callback(on_lost: object) -> None:
+    """InvalidRequestError: it can't be called, or would have to be awaited."""
+    if on_lost is not None and (not callable(on_lost) or asyncio.iscoroutinefunction(on_lost)):
+        raise InvalidRequestError(f"on_lost={shown(on_lost)}: must be a function that is not async")
 
 
 def holder_name(holder: str | None) -> str:
@@ -260,6 +294,11 @@ def wait_of(wait: Duration | None) -> float | None:
     return seconds
 
 
+def is_lock(value: Value) -> bool:
+    """Whether a value is a lock's: the holder's name, and 16 hex digits."""
+    return isinstance(value, str) and _LOCK.fullmatch(value) is not None
+
+
 def holder_in(value: Value | None) -> str:
     """Return the holder's name in the value of a lock; empty: there is none."""
     text = value.decode(errors="replace") if isinstance(value, bytes) else value or ""
@@ -267,8 +306,11 @@ def holder_in(value: Value | None) -> str:
 
 
 def _who_has(failed: ConditionFailedError) -> str:
-    holder = holder_in(failed.value)
-    return f"{brief(holder)} has it" if holder else "it expired, or was deleted"
+    if not failed.exists:
+        return "it expired, or was deleted"
+    if failed.value is None or not is_lock(failed.value):
+        return "somebody has overwritten its key"
+    return f"{brief(holder_in(failed.value))} has it"
 
 
 def _now() -> float:

@@ -105,14 +105,16 @@ class Lock:
                 and task.uncancel() <= cancelled_before
                 and isinstance(error, asyncio.CancelledError)
             )
-            await self._end(error is None or is_ended_by_us)
+            await self._end(None if is_ended_by_us else error)
 
-    async def _end(self, reports_loss: bool) -> None:
+    async def _end(self, error: BaseException | None) -> None:
+        """Release it. error: the block's own, which stays, with a note if the lock was lost."""
         try:
             await self.release()
         except LockLostError as lost:
-            if reports_loss:
+            if error is None:
                 raise lost from None
+            error.add_note(f"besides, {lost}")
         except LimeDBError as failed:
             log.warning("a lock stays until it expires, since it could not be released: %s", failed)
 
@@ -121,7 +123,10 @@ class Lock:
         if task is not None:
             task.cancel()
         if self._on_lost is not None:
-            self._on_lost()
+            try:
+                self._on_lost()
+            except Exception:
+                log.exception("on_lost of a lock failed")
 
 
 class Leader:

@@ -75,9 +75,10 @@ class SyncLock:
     ) -> None:
         try:
             self.release()
-        except LockLostError:
+        except LockLostError as lost:
             if error is None:
                 raise
+            error.add_note(f"besides, {lost}")
         except LimeDBError as failed:
             log.warning("a lock stays until it expires, since it could not be released: %s", failed)
 

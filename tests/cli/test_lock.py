@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from limedb.client import connect_sync
 from tests.support.children import child
 from tests.support.clusters import limedb
 from tests.support.keys import new_key
+from tests.support.waiting import wait_for
 
 
 @contextmanager
@@ -68,11 +70,15 @@ def test_others_wait_or_give_up(node: str) -> None:
         for option in (("--no-wait",), ("--wait", "200ms")):
             done = limedb("lock", name, "--target", node, *option, "--", "echo", "ran")
             assert (done.returncode, done.stdout) == (75, "")
-            assert re.fullmatch(r"Error: lock '.*' is taken by 'the first'\n", done.stderr)
+            waits = r"" if option == ("--no-wait",) else r"waiting for 0.2 s at most for lock .*\n"
+            assert re.fullmatch(waits + r"Error: lock '.*' is taken by 'the first'\n", done.stderr)
         with child(
             [sys.executable, "-m", "limedb", "lock", name, "--target", node, "--", "echo", "ran"],
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as second:
+            assert second.stderr is not None
+            assert second.stderr.readline() == f"waiting for lock {name!r}, which the first has\n"
             assert first.stdin is not None
             first.stdin.close()  # which ends its command
             assert second.communicate()[0] == "ran\n"
@@ -87,10 +93,23 @@ def test_the_command_ends_when_the_lock_is_lost(node: str) -> None:
             db.delete(name)
         said, error = process.communicate()
         assert (process.returncode, said) == (75, "ended\n")
-        assert re.fullmatch(r"Error: lock '.*' is lost: it expired, or was deleted\n", error)
+        assert re.search(r"Error: lock '.*' is lost: it expired, or was deleted\n", error)  # and sh's words
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_the_command_has_started_ends_with_it(node: str) -> None:
+    name = new_key()
+    command = "sh -c 'echo began; echo $$; exec sleep 600'; echo it went on"
+    with locking(node, name, "--ttl", "1s", command=command) as process:
+        assert process.stdout is not None
+        started = int(process.stdout.readline())
+        with connect_sync(node) as db:
+            db.delete(name)
+        process.communicate()
+        assert process.returncode == 75
+        wait_for("it ended", lambda: not psutil.pid_exists(started))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_signals_reach_the_command(node: str, number: signal.Signals) -> None:
     name = new_key()
     with locking(node, name) as process:

@@ -1,7 +1,7 @@
 """Locks and leaders, on real nodes, with holders that die, stand still and lose their nodes.
 
-Tests limedb/client/holding.py, limedb/client/locks.py, limedb/client/sync_locks.py and
-limedb/errors/locks.py.
+Tests limedb/client/holding.py, limedb/client/lock_calls.py, limedb/client/locks.py,
+limedb/client/sync_locks.py and limedb/errors/locks.py.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from threading import Event, Thread
 
@@ -17,7 +17,13 @@ import pytest
 
 import limedb
 from limedb.client import Lock, SyncLock
-from limedb.errors import InvalidRequestError, LockLostError, LockTakenError
+from limedb.errors import (
+    InvalidRequestError,
+    LockLostError,
+    LockTakenError,
+    RequestTimeoutError,
+    UnavailableError,
+)
 from tests.support.children import child
 from tests.support.clusters import RunningCluster
 from tests.support.keys import new_key
@@ -79,6 +85,49 @@ async def test_a_lock_that_is_taken_is_not_waited_for_longer_than_asked(node: st
             with pytest.raises(TimeoutError):  # waits for as long as it takes
                 await asyncio.wait_for(other.lock(name).acquire(), 0.3)
         assert await other.lock(name, wait=0).acquire()
+
+
+async def test_who_waits_looks_a_last_time_when_the_time_is_over(node: str) -> None:
+    async with limedb.connect(node) as db, limedb.connect(node) as other:
+        name, loop = new_key(), asyncio.get_running_loop()
+        async with db.lock(name):
+            for wait in (0.3, 1.0):
+                began = loop.time()
+                with pytest.raises(LockTakenError):
+                    await other.lock(name, wait=wait).acquire()
+                assert loop.time() - began >= wait
+
+
+@pytest.mark.parametrize("value", ["hello", b"bytes", "", "a b"])
+async def test_a_key_with_another_value_is_no_lock(node: str, value: str | bytes) -> None:
+    async with limedb.connect(node) as db:
+        name = new_key()
+        await db.set(name, value)
+        for wait in (0, None):
+            with pytest.raises(InvalidRequestError, match="no lock's: give the lock another name"):
+                await db.lock(name, wait=wait).acquire()
+        assert await db.get(name) == value
+        taken = db.lock(f"{name}/2", ttl=600)
+        await taken.acquire()
+        await db.append(f"{name}/2", "more")
+        with pytest.raises(LockLostError, match="somebody has overwritten its key"):
+            await taken.release()
+
+
+async def test_too_few_nodes_are_no_holder(broken: RunningCluster) -> None:
+    one, two, three = broken.nodes
+    async with limedb.connect(one.address, timeout=2) as db:
+        await db.set(new_key(), "v")
+        for node in (two, three):
+            await asyncio.to_thread(broken.pause, node.name)
+        for wait in (0, 1, 3):
+            with pytest.raises((UnavailableError, RequestTimeoutError)):
+                await db.lock(new_key(), wait=wait).acquire()
+        patient = asyncio.create_task(db.lock(new_key()).acquire())
+        await asyncio.sleep(3)
+        for node in (two, three):
+            await asyncio.to_thread(broken.resume, node.name)
+        assert await patient
 
 
 async def test_it_is_renewed_for_as_long_as_the_block_runs(node: str) -> None:
@@ -227,6 +276,40 @@ async def test_a_wait_that_makes_no_sense_is_refused(node: str, wait: float) -> 
     async with limedb.connect(node) as db:
         with pytest.raises(InvalidRequestError, match="wait="):
             db.lock("name", wait=wait)
+
+
+@pytest.mark.parametrize("on_lost", [5, "print"])
+async def test_what_cannot_be_called_is_refused(node: str, on_lost: Callable[[], object]) -> None:
+    async def late() -> None:
+        raise AssertionError
+
+    async with limedb.connect(node) as db:
+        for wrong in (on_lost, late):
+            with pytest.raises(InvalidRequestError, match="on_lost="):
+                db.lock("name", on_lost=wrong)
+
+
+async def test_an_error_of_on_lost_is_logged_and_of_the_block_noted(
+    node: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    async with limedb.connect(node) as db:
+        name = new_key()
+
+        async def work() -> None:
+            async with db.lock(name, ttl=1, on_lost=fail):
+                await db.delete(name)
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError:
+                    raise ValueError from None
+
+        with pytest.raises(ValueError) as caught:  # noqa: PT011 (it has no words)
+            await work()
+        assert "expired, or was deleted" in caught.value.__notes__[0]
+    assert "on_lost of a lock failed" in caplog.text
 
 
 @pytest.mark.parametrize("holder", ["", "a\nb", "x" * 201, 7])
