@@ -12,7 +12,7 @@ from limedb.launch.access import Access
 from limedb.launch.addresses import Address
 from limedb.launch.plan import LaunchPlan, environment, make_launch, show_nodes_to_envoy
 from limedb.launch.records import Folder
-from tests.support.ports import free_ports
+from tests.support.ports import free_port, free_ports
 
 
 @pytest.fixture
@@ -134,8 +134,8 @@ def test_operators_calls_are_published_where_only_this_machine_reaches_envoy(
 
 
 def test_operators_may_have_an_address_of_their_own(tmp_path: Path, ports: list[int]) -> None:
-    operators = Address("127.0.0.1", ports[1] + 10_000 if ports[1] < 50_000 else ports[1] - 10_000)
-    make_launch(plan(tmp_path, ports, nodes=1, access=Access(operators=operators)))
+    with free_port() as own:
+        make_launch(plan(tmp_path, ports, nodes=1, access=Access(operators=Address("127.0.0.1", own))))
     assert (DECOMMISSION in published(tmp_path), DECOMMISSION in published(tmp_path, "operators")) == (
         False,
         True,
