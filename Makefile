@@ -36,7 +36,7 @@ install: $(READY) ## Make .venv with LimeDB and all tools, at the locked version
 system-tools: ## Install the Debian packages that some tests and benchmarks use (needs root)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client gcc libc6-dev maven \
-	  iproute2 iptables libfaketime chromium protobuf-compiler-grpc-java-plugin >/dev/null
+	  iproute2 iptables libfaketime chromium curl protobuf-compiler-grpc-java-plugin >/dev/null
 
 .PHONY: bench-tools
 bench-tools: $(READY) ## Install the other tools of the benchmark: h2load, Redis, etcd (needs root)

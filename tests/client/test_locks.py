@@ -304,9 +304,9 @@ async def test_an_error_of_on_lost_is_logged_and_of_the_block_noted(
                 try:
                     await asyncio.sleep(60)
                 except asyncio.CancelledError:
-                    raise ValueError from None
+                    raise ValueError("its own") from None
 
-        with pytest.raises(ValueError) as caught:  # noqa: PT011 (it has no words)
+        with pytest.raises(ValueError, match="its own") as caught:
             await work()
         assert "expired, or was deleted" in caught.value.__notes__[0]
     assert "on_lost of a lock failed" in caplog.text

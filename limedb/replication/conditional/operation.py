@@ -60,10 +60,6 @@ class Operation:
         """
         return None
 
-    def refusal(self, stands: Record | None, now_ms: int) -> LimeDBError:
-        """Why a record may not be changed."""
-        raise NotImplementedError
-
     def may_have_held(self, newest: Record | None, now_ms: int) -> bool:
         """Whether the newest record, which may not be changed now, might have been earlier, or one that has
         expired and is purged.
@@ -156,7 +152,7 @@ class ConditionalWrite(Operation):
         return (*edited, remembered(edited.answer) if self.attempts.operation else b"")
 
     def refusal(self, stands: Record | None, now_ms: int) -> LimeDBError:
-        """As Operation.refusal."""
+        """Why a record may not be changed."""
         live = current(stands, now_ms)
         if self.write.condition is None or self.write.condition.holds(stands, now_ms):
             try:
