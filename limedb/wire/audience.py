@@ -29,7 +29,7 @@ _CLIENTS, _OPERATORS, _NODES = Audience.CLIENTS, Audience.OPERATORS, Audience.NO
 AUDIENCES: dict[str, dict[str, Audience]] = {
     "limedb.v1.KVService": {
         "Set": _CLIENTS, "Get": _CLIENTS, "Delete": _CLIENTS, "Increment": _CLIENTS, "Append": _CLIENTS,
-        "GetAndSet": _CLIENTS, "GetAndDelete": _CLIENTS, "SetDirect": Audience.ON_REQUEST,
+        "GetAndSet": _CLIENTS, "GetAndDelete": _CLIENTS, "Txn": _CLIENTS, "SetDirect": Audience.ON_REQUEST,
         "ListKeys": _CLIENTS, "BatchGet": _CLIENTS, "BatchSet": _CLIENTS, "Scan": _CLIENTS, "Watch": _CLIENTS,
         "Session": _CLIENTS,
     },

@@ -21,6 +21,7 @@ from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Member, Topology, initial_topology
+from limedb.encoding.groups import GroupMessages
 from limedb.encoding.record import encode, stored_form
 from limedb.errors import (
     LimeDBError,
@@ -336,6 +337,7 @@ class Seat:
             self.versions,
             self.hints,
             guard,
+            GroupMessages(),
             default_level=level,
             name=at,
             own=nodes.replicas[at] if nodes.at_hand else None,

@@ -219,6 +219,92 @@ class GetAndDeleteResponse(_message.Message):
     receipt: _record_pb2.Receipt
     def __init__(self, value: _Optional[str] = ..., blob: _Optional[bytes] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
+class TxnRequest(_message.Message):
+    __slots__ = ("compare", "success", "failure", "idempotency_key", "attempt")
+    COMPARE_FIELD_NUMBER: _ClassVar[int]
+    SUCCESS_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    compare: _containers.RepeatedCompositeFieldContainer[TxnCompare]
+    success: _containers.RepeatedCompositeFieldContainer[TxnStep]
+    failure: _containers.RepeatedCompositeFieldContainer[TxnStep]
+    idempotency_key: bytes
+    attempt: int
+    def __init__(self, compare: _Optional[_Iterable[_Union[TxnCompare, _Mapping]]] = ..., success: _Optional[_Iterable[_Union[TxnStep, _Mapping]]] = ..., failure: _Optional[_Iterable[_Union[TxnStep, _Mapping]]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
+
+class TxnCompare(_message.Message):
+    __slots__ = ("key", "condition")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    condition: Condition
+    def __init__(self, key: _Optional[str] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ...) -> None: ...
+
+class TxnStep(_message.Message):
+    __slots__ = ("set", "delete", "get", "increment")
+    SET_FIELD_NUMBER: _ClassVar[int]
+    DELETE_FIELD_NUMBER: _ClassVar[int]
+    GET_FIELD_NUMBER: _ClassVar[int]
+    INCREMENT_FIELD_NUMBER: _ClassVar[int]
+    set: TxnSet
+    delete: str
+    get: str
+    increment: TxnIncrement
+    def __init__(self, set: _Optional[_Union[TxnSet, _Mapping]] = ..., delete: _Optional[str] = ..., get: _Optional[str] = ..., increment: _Optional[_Union[TxnIncrement, _Mapping]] = ...) -> None: ...
+
+class TxnSet(_message.Message):
+    __slots__ = ("key", "value", "blob", "ttl_ms", "expires_at_ms", "keep_ttl")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    KEEP_TTL_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    blob: bytes
+    ttl_ms: int
+    expires_at_ms: int
+    keep_ttl: bool
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., keep_ttl: _Optional[bool] = ...) -> None: ...
+
+class TxnIncrement(_message.Message):
+    __slots__ = ("key", "by", "initial", "ttl_ms")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    by: int
+    initial: int
+    ttl_ms: int
+    def __init__(self, key: _Optional[str] = ..., by: _Optional[int] = ..., initial: _Optional[int] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+
+class TxnResponse(_message.Message):
+    __slots__ = ("succeeded", "results", "receipt")
+    SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    succeeded: bool
+    results: _containers.RepeatedCompositeFieldContainer[TxnResult]
+    receipt: _record_pb2.Receipt
+    def __init__(self, succeeded: _Optional[bool] = ..., results: _Optional[_Iterable[_Union[TxnResult, _Mapping]]] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
+
+class TxnResult(_message.Message):
+    __slots__ = ("existed", "value", "blob", "version", "expires_at_ms")
+    EXISTED_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    existed: bool
+    value: str
+    blob: bytes
+    version: int
+    expires_at_ms: int
+    def __init__(self, existed: _Optional[bool] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., version: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
+
 class SetDirectRequest(_message.Message):
     __slots__ = ("key", "value", "blob", "ttl_ms", "expires_at_ms", "ttl_is_fallback")
     KEY_FIELD_NUMBER: _ClassVar[int]
@@ -448,7 +534,7 @@ class WatchEvent(_message.Message):
     def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., version: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
 
 class SessionRequest(_message.Message):
-    __slots__ = ("id", "timeout_ms", "batch_get", "batch_set", "get", "set", "delete", "increment", "append", "get_and_set", "get_and_delete")
+    __slots__ = ("id", "timeout_ms", "batch_get", "batch_set", "get", "set", "delete", "increment", "append", "get_and_set", "get_and_delete", "txn")
     ID_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     BATCH_GET_FIELD_NUMBER: _ClassVar[int]
@@ -460,6 +546,7 @@ class SessionRequest(_message.Message):
     APPEND_FIELD_NUMBER: _ClassVar[int]
     GET_AND_SET_FIELD_NUMBER: _ClassVar[int]
     GET_AND_DELETE_FIELD_NUMBER: _ClassVar[int]
+    TXN_FIELD_NUMBER: _ClassVar[int]
     id: int
     timeout_ms: int
     batch_get: BatchGetRequest
@@ -471,10 +558,11 @@ class SessionRequest(_message.Message):
     append: AppendRequest
     get_and_set: GetAndSetRequest
     get_and_delete: GetAndDeleteRequest
-    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., batch_get: _Optional[_Union[BatchGetRequest, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetRequest, _Mapping]] = ..., get: _Optional[_Union[GetRequest, _Mapping]] = ..., set: _Optional[_Union[SetRequest, _Mapping]] = ..., delete: _Optional[_Union[DeleteRequest, _Mapping]] = ..., increment: _Optional[_Union[IncrementRequest, _Mapping]] = ..., append: _Optional[_Union[AppendRequest, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetRequest, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteRequest, _Mapping]] = ...) -> None: ...
+    txn: TxnRequest
+    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., batch_get: _Optional[_Union[BatchGetRequest, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetRequest, _Mapping]] = ..., get: _Optional[_Union[GetRequest, _Mapping]] = ..., set: _Optional[_Union[SetRequest, _Mapping]] = ..., delete: _Optional[_Union[DeleteRequest, _Mapping]] = ..., increment: _Optional[_Union[IncrementRequest, _Mapping]] = ..., append: _Optional[_Union[AppendRequest, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetRequest, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteRequest, _Mapping]] = ..., txn: _Optional[_Union[TxnRequest, _Mapping]] = ...) -> None: ...
 
 class SessionResponse(_message.Message):
-    __slots__ = ("id", "failure", "batch_get", "batch_set", "get", "set", "delete", "error", "increment", "append", "get_and_set", "get_and_delete")
+    __slots__ = ("id", "failure", "batch_get", "batch_set", "get", "set", "delete", "error", "increment", "append", "get_and_set", "get_and_delete", "txn")
     ID_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     BATCH_GET_FIELD_NUMBER: _ClassVar[int]
@@ -487,6 +575,7 @@ class SessionResponse(_message.Message):
     APPEND_FIELD_NUMBER: _ClassVar[int]
     GET_AND_SET_FIELD_NUMBER: _ClassVar[int]
     GET_AND_DELETE_FIELD_NUMBER: _ClassVar[int]
+    TXN_FIELD_NUMBER: _ClassVar[int]
     id: int
     failure: Failure
     batch_get: BatchGetResponse
@@ -499,7 +588,8 @@ class SessionResponse(_message.Message):
     append: AppendResponse
     get_and_set: GetAndSetResponse
     get_and_delete: GetAndDeleteResponse
-    def __init__(self, id: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., batch_get: _Optional[_Union[BatchGetResponse, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetResponse, _Mapping]] = ..., get: _Optional[_Union[GetResponse, _Mapping]] = ..., set: _Optional[_Union[SetResponse, _Mapping]] = ..., delete: _Optional[_Union[DeleteResponse, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., increment: _Optional[_Union[IncrementResponse, _Mapping]] = ..., append: _Optional[_Union[AppendResponse, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetResponse, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteResponse, _Mapping]] = ...) -> None: ...
+    txn: TxnResponse
+    def __init__(self, id: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., batch_get: _Optional[_Union[BatchGetResponse, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetResponse, _Mapping]] = ..., get: _Optional[_Union[GetResponse, _Mapping]] = ..., set: _Optional[_Union[SetResponse, _Mapping]] = ..., delete: _Optional[_Union[DeleteResponse, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., increment: _Optional[_Union[IncrementResponse, _Mapping]] = ..., append: _Optional[_Union[AppendResponse, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetResponse, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteResponse, _Mapping]] = ..., txn: _Optional[_Union[TxnResponse, _Mapping]] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("kind", "facts")

@@ -36,6 +36,7 @@ from limedb.core.reserved import is_reserved
 from limedb.core.selection import WatchFilter
 from limedb.errors import InvalidKeyError, InvalidRequestError, ReservedKeyError, ValueTooLargeError
 from limedb.replication.coordinator import Write
+from limedb.replication.groups.transaction import Transaction
 from limedb.wire.levels import LEVELS
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
@@ -132,6 +133,17 @@ class Checks:
                 f"condition for key {key!r} is empty: set version (0: no value), value, blob or exists"
             )
         return write
+
+    def transaction(self, wanted: Transaction) -> Transaction:
+        """Return a transaction if its keys are of one group, and all its parts within the limits."""
+        for one in wanted.comparisons:
+            self.write(Write(one.key, None, condition=one.condition))
+        for step in (*wanted.success, *wanted.failure):
+            self.write(step) if isinstance(step, Write) else self.key(step.key)
+        if wanted.idempotency_key or wanted.attempt:
+            _check_attempt(wanted)
+        wanted.tag()
+        return wanted
 
     def consistency(self, level: record_pb2.Consistency) -> Level | None:
         """The level that a request asks for; None: the node's default."""
@@ -251,7 +263,7 @@ def _check_kept_life(write: Write) -> None:
         raise InvalidRequestError(f"keepTtl for key {key!r}: a delete has none; leave it out")
 
 
-def _check_attempt(write: Write) -> None:
+def _check_attempt(write: Write | Transaction) -> None:
     size = len(write.idempotency_key)
     if not MIN_IDEMPOTENCY_KEY <= size <= MAX_IDEMPOTENCY_KEY:
         raise InvalidRequestError(

@@ -37,6 +37,7 @@ OPERATIONS = {
     "append": "Append",
     "get_and_set": "GetAndSet",
     "get_and_delete": "GetAndDelete",
+    "txn": "Txn",
 }
 """The RPC that each operation of a session stands for."""
 NODE = Identity("node", ())
