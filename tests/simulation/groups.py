@@ -79,9 +79,12 @@ class GroupClient:
             await self.transact(new)
         elif kind < 0.55:
             await self.look()
-        elif kind < 0.7:
-            await self.read_one()
-        elif kind < 0.8:
+        elif kind < 0.65:
+            await self.read_one(self.rng.choice(KEYS))
+        elif kind < 0.75:
+            for key in self.rng.sample(KEYS, 3):
+                await self.read_one(key)
+        elif kind < 0.83:
             await self.write_one(new)
         elif kind < 0.9:
             await self.compare_one(new)
@@ -114,9 +117,8 @@ class GroupClient:
         if judged is not None:
             self.known = dict(_reads(judged))
 
-    async def read_one(self) -> None:
+    async def read_one(self, key: str) -> None:
         """Read a key."""
-        key = self.rng.choice(KEYS)
 
         def seen(value: Value) -> GroupOp:
             self.known[key] = value

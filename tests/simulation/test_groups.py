@@ -6,12 +6,22 @@ from typing import Any
 
 import pytest
 
+from tests.scenarios.history import Outcome
 from tests.simulation.changes import Director
 from tests.simulation.clusters import form_of, start_cluster
+from tests.simulation.faults import Fault
+from tests.simulation.group_faults import (
+    LEAVES_THE_LAST_CHANGE,
+    LOOKS_ONCE,
+    PASSES_THE_GROUP,
+    STORES_ANEW,
+    STORES_THE_UNDECIDED,
+)
 from tests.simulation.groups import GroupBook, check_book, use_groups
 from tests.simulation.nemesis import USUAL, Nemesis
 from tests.simulation.program import EngineProgram
 from tests.simulation.scenarios import MILD
+from tests.simulation.search import search
 from tests.simulation.seeds import seeds_of
 from tests.simulation.sim import Sim, run_sim
 from tests.simulation.workloads import beside
@@ -45,9 +55,24 @@ async def moving_groups(sim: Sim, *, count: int = 3, **settings: Any) -> GroupBo
 @pytest.mark.parametrize("seed", seeds_of("groups", share=2))
 def test_groups_are_linearizable_whatever_fails(seed: int) -> None:
     book, _ = run_sim(seed, groups)
-    assert book.succeeded
+    assert book.outcomes[Outcome.DONE]
 
 
 @pytest.mark.parametrize("seed", seeds_of("moving_groups", share=8))
 def test_groups_are_linearizable_while_members_come_and_go(seed: int) -> None:
     run_sim(seed, moving_groups)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        LEAVES_THE_LAST_CHANGE,
+        LOOKS_ONCE,
+        STORES_ANEW,
+        PASSES_THE_GROUP,
+        STORES_THE_UNDECIDED,
+    ],
+    ids=["leaves the last", "looks once", "stores anew", "passes", "undecided"],
+)
+def test_a_planted_fault_is_found(fault: Fault) -> None:
+    search(partial(groups, **fault), shows="not linearizable")

@@ -22,7 +22,13 @@ from limedb.core.groups import MAX_KEYS, register_of
 from limedb.core.quorum import Level
 from limedb.core.record import Record, value_size
 from limedb.core.transactions import Judged
-from limedb.errors import ConditionFailedError, LimeDBError, OutcomeUnknownError, UnavailableError
+from limedb.errors import (
+    ConditionFailedError,
+    LimeDBError,
+    OutcomeUnknownError,
+    UnavailableError,
+    brief,
+)
 from limedb.ports import GroupForm
 from limedb.replication.conditional.operation import Ready
 from limedb.replication.conditional.proposer import ConditionalProposer, EndedError
@@ -111,7 +117,7 @@ class Groups:
         EditRefusedError, ValueTooLargeError, OutcomeUnknownError, UnavailableError.
         """
         register = register_of(wanted.tag())
-        if wanted.reads_only and (judged := await self._look(register, wanted, deadline)) is not None:
+        if wanted.reads_only and (judged := await self._judged(register, wanted, deadline)) is not None:
             return judged, None
         operation = GroupOperation(register, wanted, wanted.name, self)
         return await self._decide(operation, Level.QUORUM, deadline)
@@ -125,6 +131,8 @@ class Groups:
         except EndedError:
             if operation.refused is not None:
                 raise operation.refused from None
+        except LimeDBError as error:
+            raise _in_terms_of(error, operation.key, operation.wanted.keys[0]) from None
         if operation.judged is None:
             raise AssertionError("unreachable: a transaction ended and was not judged")
         if written is not None and operation.version:
@@ -173,7 +181,8 @@ class Groups:
                 if self._is_open(read.key, read.record):
                     await self._end(read.record, deadline)
             except LimeDBError as error:
-                failed[by_register[read.key]] = error
+                tag = by_register[read.key]
+                failed[tag] = _in_terms_of(error, read.key, f"{{{tag}}}")
         return failed
 
     async def clear(self, register: str, version: int, deadline: float) -> None:
@@ -201,6 +210,13 @@ class Groups:
             self._stored.popitem(last=False)
 
     # --- records
+
+    async def _judged(self, register: str, wanted: Transaction, deadline: float) -> Judged | None:
+        """As _look, with errors that name a key of the transaction."""
+        try:
+            return await self._look(register, wanted, deadline)
+        except LimeDBError as error:
+            raise _in_terms_of(error, register, wanted.keys[0]) from None
 
     async def _look(self, register: str, wanted: Transaction, deadline: float) -> Judged | None:
         """The answer to a transaction that only reads; None: others change the group all the time.
@@ -263,6 +279,17 @@ def _failed(
     failed = ConditionFailedError(key, live.version if live else 0, live is not None, condition.required)
     failed.record = live
     return failed
+
+
+def _in_terms_of(error: LimeDBError, register: str, key: str) -> LimeDBError:
+    """An error of a register as one of a key that its caller knows."""
+    if getattr(error, "key", None) == register:
+        own, theirs = brief(register), brief(key)
+        error.key = key  # type: ignore[attr-defined]
+        error.args = tuple(str(arg).replace(own, theirs) for arg in error.args)
+        if isinstance(missing := getattr(error, "missing", None), dict):
+            missing.update({url: why.replace(own, theirs) for url, why in missing.items()})
+    return error
 
 
 def _portions(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:

@@ -92,7 +92,7 @@ def _common_tag(keys: Sequence[str]) -> str:
             )
         if tag != first:
             raise InvalidRequestError(
-                f"keys {brief(keys[0])} and {brief(key)} have different tags: those of a transaction share one"
+                f"keys {brief(keys[0])} and {brief(key)} have different tags; a transaction has one"
             )
     return first
 
