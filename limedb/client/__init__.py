@@ -18,6 +18,7 @@ from limedb.client.routing import Follow
 from limedb.client.sync import SyncClient
 from limedb.client.sync_feeds import SyncFeed, SyncWatch
 from limedb.client.sync_locks import SyncLeader, SyncLock
+from limedb.client.transactions import SyncTransaction, Transaction, TransactionResult
 from limedb.client.watches import Change
 from limedb.core.receipt import Receipt
 from limedb.tls.bearer import Token
@@ -37,8 +38,11 @@ __all__ = [
     "SyncFeed",
     "SyncLeader",
     "SyncLock",
+    "SyncTransaction",
     "SyncWatch",
     "Token",
+    "Transaction",
+    "TransactionResult",
     "Value",
     "Watch",
     "connect",

@@ -19,7 +19,7 @@ from limedbpb.v1 import kv_pb2, record_pb2
 _CONSISTENCY = b"\x28"  # the tag of the level, the same in all of them
 _TAGS = {
     name: bytes(varint(kv_pb2.SessionRequest.DESCRIPTOR.fields_by_name[name].number << 3 | 2))
-    for name in ("increment", "append", "get_and_set", "get_and_delete")
+    for name in ("increment", "append", "get_and_set", "get_and_delete", "txn")
 }
 
 
@@ -45,7 +45,8 @@ class Edits(Writes):
     def outcomes(self, address: str, response: kv_pb2.SessionResponse) -> Sequence[Outcome]:
         if not response.HasField(self.operation):
             raise refusal(address, response)
-        return [edited(getattr(response, self.operation))]
+        answer = getattr(response, self.operation)
+        return [answer if isinstance(answer, kv_pb2.TxnResponse) else edited(answer)]
 
 
 EditResponse = (

@@ -15,6 +15,7 @@ from limedb.errors import (
     RequestTimeoutError,
     UnavailableError,
 )
+from limedbpb.v1 import kv_pb2
 
 
 class Entry(NamedTuple):
@@ -65,7 +66,7 @@ class NoAnswer(NamedTuple):
     waited: float = 0.0
 
 
-Outcome = str | bytes | Entry | Missing | Stored | Edited | LimeDBError | NoAnswer
+Outcome = str | bytes | Entry | Missing | Stored | Edited | kv_pb2.TxnResponse | LimeDBError | NoAnswer
 
 
 class RetryPolicy(Enum):

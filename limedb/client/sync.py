@@ -21,6 +21,7 @@ from limedb.client.outcomes import Entry
 from limedb.client.swaps import Edit
 from limedb.client.sync_feeds import SyncFeed, SyncWatch
 from limedb.client.sync_locks import SyncLeader, SyncLock
+from limedb.client.transactions import SyncTransaction
 from limedb.client.watches import Change
 from limedb.core.receipt import Receipt
 
@@ -231,8 +232,7 @@ class SyncClient:
         timeout: Duration | None = None,
     ) -> int:
         """See Client.append."""
-        call = self._client.append(key, value, ttl=ttl, consistency=consistency, timeout=timeout)
-        return self._run(call)
+        return self._run(self._client.append(key, value, ttl=ttl, consistency=consistency, timeout=timeout))
 
     def get_and_set(
         self,
@@ -256,6 +256,10 @@ class SyncClient:
         """See Client.get_and_delete."""
         return self._run(self._client.get_and_delete(key, consistency=consistency, timeout=timeout))
 
+    def txn(self) -> SyncTransaction:
+        """See Client.txn."""
+        return SyncTransaction(lambda *request: self._run(self._client.transact(*request)))
+
     def counter(self, key: str) -> SyncCounter:
         """See Client.counter."""
         check_key(key)
@@ -271,8 +275,7 @@ class SyncClient:
         on_lost: Callable[[], object] | None = None,
     ) -> SyncLock:
         """See Client.lock."""
-        lock = self._client.lock(name, ttl, wait=wait, holder=holder, on_lost=on_lost)
-        return SyncLock(lock, self._run)
+        return SyncLock(self._client.lock(name, ttl, wait=wait, holder=holder, on_lost=on_lost), self._run)
 
     def leader(
         self, name: str, ttl: Duration = DEFAULT_LOCK_SECONDS, *, candidate: str | None = None

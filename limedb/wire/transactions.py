@@ -33,7 +33,7 @@ def txn_response(judged: Judged, written: Written | None) -> kv_pb2.TxnResponse:
     """The answer to a transaction."""
     return kv_pb2.TxnResponse(
         succeeded=judged.succeeded,
-        results=[_result(step) for step in judged.steps],
+        responses=[_result(step) for step in judged.steps],
         receipt=None if written is None else receipt(written),
     )
 

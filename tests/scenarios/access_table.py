@@ -43,6 +43,11 @@ def _write(kind: str) -> Make:
     return lambda key: getattr(kv_pb2, kind)(key=key, value="x")
 
 
+def transaction(key: str) -> kv_pb2.TxnRequest:
+    """One that writes a key of a group, in the range of another key."""
+    return kv_pb2.TxnRequest(success=[kv_pb2.TxnStep(set=kv_pb2.TxnSet(key=key + "{t}", value="x"))])
+
+
 CASES: dict[str, Case] = {
     "KVService/Get": Case("read", lambda key: kv_pb2.GetRequest(key=key)),
     "KVService/Set": Case("write", _write("SetRequest")),
@@ -51,6 +56,7 @@ CASES: dict[str, Case] = {
     "KVService/Append": Case("read and write", _write("AppendRequest")),
     "KVService/GetAndSet": Case("read and write", _write("GetAndSetRequest")),
     "KVService/GetAndDelete": Case("read and write", lambda key: kv_pb2.GetAndDeleteRequest(key=key)),
+    "KVService/Txn": Case("read and write", lambda key: transaction(key)),
     "KVService/SetDirect": Case("admin", _write("SetDirectRequest"), is_at_envoy=False),
     "KVService/ListKeys": Case("read", is_whole=True),
     "KVService/BatchGet": Case("read", lambda key: kv_pb2.BatchGetRequest(keys=[key])),
@@ -107,6 +113,7 @@ SESSION: dict[str, tuple[str, Make]] = {
         "read and write",
         lambda key: kv_pb2.SessionRequest(id=1, increment=kv_pb2.IncrementRequest(key=key)),
     ),
+    "txn": ("read and write", lambda key: kv_pb2.SessionRequest(id=1, txn=transaction(key))),
     "append": (
         "read and write",
         lambda key: kv_pb2.SessionRequest(id=1, append=kv_pb2.AppendRequest(key=key, value="x")),

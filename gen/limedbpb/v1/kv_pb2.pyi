@@ -282,14 +282,14 @@ class TxnIncrement(_message.Message):
     def __init__(self, key: _Optional[str] = ..., by: _Optional[int] = ..., initial: _Optional[int] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
 
 class TxnResponse(_message.Message):
-    __slots__ = ("succeeded", "results", "receipt")
+    __slots__ = ("succeeded", "responses", "receipt")
     SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
-    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    RESPONSES_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     succeeded: bool
-    results: _containers.RepeatedCompositeFieldContainer[TxnResult]
+    responses: _containers.RepeatedCompositeFieldContainer[TxnResult]
     receipt: _record_pb2.Receipt
-    def __init__(self, succeeded: _Optional[bool] = ..., results: _Optional[_Iterable[_Union[TxnResult, _Mapping]]] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
+    def __init__(self, succeeded: _Optional[bool] = ..., responses: _Optional[_Iterable[_Union[TxnResult, _Mapping]]] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
 class TxnResult(_message.Message):
     __slots__ = ("existed", "value", "blob", "version", "expires_at_ms")
