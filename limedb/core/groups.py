@@ -11,8 +11,8 @@ write of a key of the group, alone or with others, is first decided there, toget
 only then its records are stored under their own keys, with the version that was decided. That is what makes
 changes of several keys one:
 
-1. The register's value is the change that was decided last: the records to store. Who finds it there stores
-   them before deciding anything else, on a quorum, so that the decided changes take effect one after another.
+1. The register's value is the change that was decided last: the records to store. A coordinator that finds it
+   there first stores them on a quorum, and then decides the next one: changes take effect one after another.
 2. A change is judged on what a quorum has of its keys while a quorum has promised its ballot. No other can be
    decided in between, so the keys are as it has seen them at the moment at which it is decided.
 3. All records of a change have the register's ballot as version, and ballots rise. Storing them once more, by

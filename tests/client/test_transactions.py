@@ -1,4 +1,7 @@
-"""Transactions of the client, against a real node and three real nodes."""
+"""Transactions of the client, against a real node and three real nodes.
+
+Tests limedb/client/transactions.py.
+"""
 
 import asyncio
 from collections.abc import Callable

@@ -2,6 +2,8 @@
 
 It owns the request, its name in all attempts, and which keys it may have. It must never judge one:
 `operation.py` does.
+
+Tested in tests/replication/groups/test_operation.py.
 """
 
 from collections.abc import Iterator, Sequence
