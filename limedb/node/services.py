@@ -31,6 +31,7 @@ from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.gossip import GossipServicer
 from limedb.rpc.server.key_streams import KeyStreams
 from limedb.rpc.server.kv import KVServicer
+from limedb.rpc.server.lease import LeaseServicer
 from limedb.rpc.server.limits import Limits
 from limedb.rpc.server.memory import Memory
 from limedb.rpc.server.peer_states import PeerStates
@@ -96,6 +97,8 @@ class Services:
             self.limits.for_requests,
         )
         server.add(kv, requests, check=cluster.check)
+        leases = LeaseServicer(engine.coordinator.leases, checks, deadlines, self.clock, gate)
+        server.add(leases, requests, check=cluster.check)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
         server.add(AdminServicer(sources, engine.topology_manager, engine.repairer, checks, engine.scrubber))
         server.add(GossipServicer(engine.gossiper, checks, self.clock), of_peers=True, check=caller)

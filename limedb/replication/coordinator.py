@@ -39,6 +39,7 @@ from limedb.replication.fanout import Fanout
 from limedb.replication.groups.groups import Groups
 from limedb.replication.groups.transaction import Transaction
 from limedb.replication.idempotency.proposer import IdempotencyProposer, operation_of
+from limedb.replication.leases.leases import Leases
 from limedb.replication.read.confirmed_reads import ConfirmedReads, OwnRecords, too_late
 from limedb.replication.read.get_batcher import GetBatcher
 from limedb.replication.read.read_repair import BlockingReadRepair
@@ -117,6 +118,7 @@ class Coordinator:
             rng or Random(),
         )
         self.resolver.settle = self.conditional.settle
+        self.leases = Leases(self.resolver, self.conditional, skew.now_ms, rng or Random())
         self.groups = self.groups_class(self.resolver, self._writer, self.conditional, form, skew.now_ms)
         self._versions, self._name = versions, name
         self.portion_bytes = PORTION_BYTES
@@ -226,6 +228,8 @@ class Coordinator:
         attempt after the first that fails says that the outcome is unknown.
         """
         level = level or self._default
+        if write.lease:
+            return await self.leases.attach(write.lease, write, deadline)
         if tag := tag_of(write.key):
             return await self.groups.write(tag, write, level, deadline)
         if write.is_conditional:

@@ -33,6 +33,10 @@ AUDIENCES: dict[str, dict[str, Audience]] = {
         "ListKeys": _CLIENTS, "BatchGet": _CLIENTS, "BatchSet": _CLIENTS, "Scan": _CLIENTS, "Watch": _CLIENTS,
         "Session": _CLIENTS,
     },
+    "limedb.v1.LeaseService": {
+        "Grant": _CLIENTS, "Renew": _CLIENTS, "KeepAlive": _CLIENTS, "Revoke": _CLIENTS,
+        "TimeToLive": _CLIENTS,
+    },
     "limedb.v1.ClusterService": {
         "GetState": _CLIENTS, "GetRing": _CLIENTS, "GetGossip": _CLIENTS, "LocateKey": _CLIENTS,
         "WatchCluster": _CLIENTS, "GetHealth": _CLIENTS,

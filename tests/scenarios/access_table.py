@@ -29,8 +29,8 @@ Make = Callable[[str], Message]
 
 class Case(NamedTuple):
     """What an RPC asks for: public, known, node, all (roles), or a role. make: a request about a key; None:
-    about none. "read and write": both roles, which no user of the tests has. is_whole: the role must hold
-    for all keys. is_at_envoy: Envoy passes it on.
+    about none. "read and write": both roles, which no user of the tests has; "any write": that role for any
+    keys. is_whole: the role must hold for all keys. is_at_envoy: Envoy passes it on.
     """
 
     needs: str
@@ -66,6 +66,10 @@ CASES: dict[str, Case] = {
     "KVService/Scan": Case("read", lambda key: kv_pb2.ScanRequest(prefix=key)),
     "KVService/Watch": Case("watch", lambda key: kv_pb2.WatchRequest(key=key)),
     "KVService/Session": Case("known"),  # its requests: SESSION
+    **{
+        f"LeaseService/{method}": Case("any write")
+        for method in ("Grant", "Renew", "KeepAlive", "Revoke", "TimeToLive")
+    },
     "ClusterService/GetState": Case("known"),
     "ClusterService/WatchCluster": Case("known"),
     "ClusterService/GetHealth": Case("public"),

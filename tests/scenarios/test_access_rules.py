@@ -137,6 +137,8 @@ def expected(needs: str, case_is_whole: bool, is_about_key: bool) -> Mapping[str
             enough = {"root"}
         case "operator":
             enough = {"operator", "root"}
+        case "any write":
+            enough = {"write", "all-write", "admin", "all-admin", "root"}
         case "read and write":
             enough = {"all-admin", "admin", "root"}
         case role:

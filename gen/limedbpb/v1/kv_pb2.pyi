@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SetRequest(_message.Message):
-    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback", "condition", "keep_ttl")
+    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback", "condition", "keep_ttl", "lease")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,7 @@ class SetRequest(_message.Message):
     TTL_IS_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
     KEEP_TTL_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
@@ -35,7 +36,8 @@ class SetRequest(_message.Message):
     ttl_is_fallback: bool
     condition: Condition
     keep_ttl: bool
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., keep_ttl: _Optional[bool] = ...) -> None: ...
+    lease: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., keep_ttl: _Optional[bool] = ..., lease: _Optional[int] = ...) -> None: ...
 
 class Condition(_message.Message):
     __slots__ = ("version", "value", "blob", "exists", "wants_current")
@@ -404,7 +406,7 @@ class BatchSetRequest(_message.Message):
     def __init__(self, writes: _Optional[_Iterable[_Union[BatchWrite, _Mapping]]] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
 
 class BatchWrite(_message.Message):
-    __slots__ = ("key", "value", "blob", "delete", "ttl_ms", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback", "condition", "keep_ttl")
+    __slots__ = ("key", "value", "blob", "delete", "ttl_ms", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback", "condition", "keep_ttl", "lease")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
@@ -416,6 +418,7 @@ class BatchWrite(_message.Message):
     TTL_IS_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
     KEEP_TTL_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
@@ -427,7 +430,8 @@ class BatchWrite(_message.Message):
     ttl_is_fallback: bool
     condition: Condition
     keep_ttl: bool
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., keep_ttl: _Optional[bool] = ...) -> None: ...
+    lease: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., keep_ttl: _Optional[bool] = ..., lease: _Optional[int] = ...) -> None: ...
 
 class BatchSetResponse(_message.Message):
     __slots__ = ("results",)

@@ -27,7 +27,6 @@ from limedb.errors import (
     LimeDBError,
     OutcomeUnknownError,
     UnavailableError,
-    brief,
 )
 from limedb.ports import GroupForm
 from limedb.replication.conditional.operation import Ready
@@ -43,6 +42,7 @@ from limedb.replication.groups.operation import (
 from limedb.replication.groups.transaction import Comparison, Transaction
 from limedb.replication.idempotency.proposer import operation_of
 from limedb.replication.read.resolver import ReadResolver
+from limedb.replication.replica_errors import in_terms_of
 from limedb.replication.requests import Write, Written
 from limedb.replication.write.pending import PendingWrite
 from limedb.replication.write.writer import Writer
@@ -132,7 +132,7 @@ class Groups:
             if operation.refused is not None:
                 raise operation.refused from None
         except LimeDBError as error:
-            raise _in_terms_of(error, operation.key, operation.wanted.keys[0]) from None
+            raise in_terms_of(error, operation.key, operation.wanted.keys[0]) from None
         if operation.judged is None:
             raise AssertionError("unreachable: a transaction ended and was not judged")
         if written is not None and operation.version:
@@ -182,7 +182,7 @@ class Groups:
                     await self._end(read.record, deadline)
             except LimeDBError as error:
                 tag = by_register[read.key]
-                failed[tag] = _in_terms_of(error, read.key, f"{{{tag}}}")
+                failed[tag] = in_terms_of(error, read.key, f"{{{tag}}}")
         return failed
 
     async def clear(self, register: str, version: int, deadline: float) -> None:
@@ -216,7 +216,7 @@ class Groups:
         try:
             return await self._look(register, wanted, deadline)
         except LimeDBError as error:
-            raise _in_terms_of(error, register, wanted.keys[0]) from None
+            raise in_terms_of(error, register, wanted.keys[0]) from None
 
     async def _look(self, register: str, wanted: Transaction, deadline: float) -> Judged | None:
         """The answer to a transaction that only reads; None: others change the group all the time.
@@ -279,17 +279,6 @@ def _failed(
     failed = ConditionFailedError(key, live.version if live else 0, live is not None, condition.required)
     failed.record = live
     return failed
-
-
-def _in_terms_of(error: LimeDBError, register: str, key: str) -> LimeDBError:
-    """An error of a register as one of a key that its caller knows."""
-    if getattr(error, "key", None) == register:
-        own, theirs = brief(register), brief(key)
-        error.key = key  # type: ignore[attr-defined]
-        error.args = tuple(str(arg).replace(own, theirs) for arg in error.args)
-        if isinstance(missing := getattr(error, "missing", None), dict):
-            missing.update({url: why.replace(own, theirs) for url, why in missing.items()})
-    return error
 
 
 def _portions(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:

@@ -108,6 +108,11 @@ class Gate:
         self._identities, self._secret, self._enforces = identities, secret, enforces
         self.audit, self._writes = audit or NoAudit(), audit is not None
 
+    @property
+    def enforces(self) -> bool:
+        """Whether each call is judged."""
+        return self._enforces
+
     def guard(self, service: str, method: str) -> "Guard | None":
         """The guard of an RPC; None: nobody is asked anything. LookupError: it has no rule."""
         rule = rule_of(service, method)

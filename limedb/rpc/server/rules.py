@@ -126,6 +126,7 @@ def _joins(identity: Identity, _request: object) -> None:
 _PUBLIC, _KNOWN, _NODES = Rule(Audience.PUBLIC), Rule(Audience.KNOWN), Rule(Audience.NODES)
 _BATCH = Rule(Audience.KNOWN, batch=True)
 _OPERATOR, _MEMBERSHIP = _anywhere(Role.OPERATOR), _anywhere(Role.OPERATOR, is_change=True)
+_WRITER = _anywhere(Role.WRITE)
 _USERS = _anywhere(Role.ADMIN, is_change=True)
 
 ACCESS = "limedb.v1.AccessService"
@@ -147,6 +148,14 @@ RULES: dict[str, dict[str, Rule]] = {
         "Scan": Rule(Audience.KNOWN, _scan),
         "Watch": Rule(Audience.KNOWN, _watch),
         "Session": _KNOWN,  # each request within it is judged as the RPC that it stands for
+    },
+    "limedb.v1.LeaseService": {
+        # Those who know the id of a lease may do everything with it.
+        "Grant": _WRITER,
+        "Renew": _WRITER,
+        "KeepAlive": _WRITER,
+        "Revoke": _WRITER,
+        "TimeToLive": _WRITER,
     },
     "limedb.v1.ClusterService": {
         # Clients find their way with these two.
