@@ -21,7 +21,7 @@ from limedb.client.arguments import (
     whole_number,
 )
 from limedb.client.feed_calls import FeedCalls
-from limedb.client.outcomes import Edited, Outcome
+from limedb.client.outcomes import Answered, Edited, Outcome
 from limedb.client.retrying_executor import PendingCall, new_key
 from limedb.client.transactions import Transaction
 from limedb.core.edits import LEAST_NUMBER, MOST_NUMBER
@@ -123,7 +123,7 @@ class EditCalls(FeedCalls):
     ) -> kv_pb2.TxnResponse:
         """Send a transaction until it has an outcome; return the answer. key: one of its keys. Use `txn`."""
         outcome = await self._carry_out("txn", key, request.SerializeToString(), None, timeout)
-        return cast("kv_pb2.TxnResponse", outcome)
+        return cast("kv_pb2.TxnResponse", cast("Answered", outcome).answer)
 
     async def _edit(
         self, operation: str, request: Message, consistency: Consistency, timeout: Duration | None

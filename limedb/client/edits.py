@@ -11,15 +11,16 @@ from typing import Any
 from typing_extensions import override
 
 from limedb.client.batches import Writes, refusal
-from limedb.client.outcomes import Edited, Outcome
+from limedb.client.outcomes import Answered, Edited, Outcome
 from limedb.core.receipt import Receipt
 from limedb.encoding.varint import head, varint
 from limedbpb.v1 import kv_pb2, record_pb2
 
+LEASE_OPERATIONS = ("grant_lease", "renew_lease", "revoke_lease", "lease_time_to_live")
 _CONSISTENCY = b"\x28"  # the tag of the level, the same in all of them
 _TAGS = {
     name: bytes(varint(kv_pb2.SessionRequest.DESCRIPTOR.fields_by_name[name].number << 3 | 2))
-    for name in ("increment", "append", "get_and_set", "get_and_delete", "txn")
+    for name in ("increment", "append", "get_and_set", "get_and_delete", "txn", *LEASE_OPERATIONS)
 }
 
 
@@ -46,7 +47,7 @@ class Edits(Writes):
         if not response.HasField(self.operation):
             raise refusal(address, response)
         answer = getattr(response, self.operation)
-        return [answer if isinstance(answer, kv_pb2.TxnResponse) else edited(answer)]
+        return [edited(answer) if isinstance(answer, EditResponse) else Answered(answer)]
 
 
 EditResponse = (

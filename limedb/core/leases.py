@@ -6,7 +6,7 @@ changes out.
 
 A lease is a reserved key with a time to live, written conditionally only. A key that is attached to it has a
 value that expires with it, and remembers the lease in the state that the write made (`core/conditional.py`,
-lineage), so that whoever writes the key otherwise detaches it. The order of writes makes that hold:
+lineage), so that any other write of the key detaches it. The order of writes makes that hold:
 
 1. A renewal first lets each attached key live longer, and then the lease. So no attached key expires before
    its lease, also where the coordinator dies in between.
@@ -20,6 +20,8 @@ lineage), so that whoever writes the key otherwise detaches it. The order of wri
 All these writes are conditional ones, so a majority of each key's replicas decides them, and whether
 something has expired is judged by the time in their ballots (`core/hlc.py`): by no clock alone. Any node
 carries any of them out.
+
+Tested in tests/replication/leases/test_leases.py and tests/simulation/test_leases.py.
 """
 
 import json

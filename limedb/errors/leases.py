@@ -20,13 +20,3 @@ class LeaseFullError(LimeDBError, nothing_written=True):
     def __init__(self, lease: int, limit: int) -> None:
         super().__init__(f"lease {lease} has {limit} keys, the most that it may have: grant another")
         self.lease, self.limit = lease, limit
-
-
-class LeaseLostError(LimeDBError):
-    """The lease was not renewed in time, or has ended: its keys are gone, or soon will be. Attributes: lease,
-    why.
-    """
-
-    def __init__(self, lease: int, why: str) -> None:
-        super().__init__(f"lease {lease} is lost: {why}")
-        self.lease, self.why = lease, why

@@ -81,6 +81,7 @@ class Services:
         cluster = AskedCluster(config.node_url, lambda: engine.topology_store.topology.cluster_id)
         caller = self.encryption.check_caller
         addressee = all_of(caller, partial(check_addressee, config.node_url))
+        leases = LeaseServicer(engine.coordinator.leases, checks, deadlines, self.clock, gate)
         kv = KVServicer(
             config.node_url,
             engine.coordinator,
@@ -95,9 +96,9 @@ class Services:
             cluster,
             gate,
             self.limits.for_requests,
+            leases.of_session,
         )
         server.add(kv, requests, check=cluster.check)
-        leases = LeaseServicer(engine.coordinator.leases, checks, deadlines, self.clock, gate)
         server.add(leases, requests, check=cluster.check)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
         server.add(AdminServicer(sources, engine.topology_manager, engine.repairer, checks, engine.scrubber))

@@ -19,7 +19,6 @@ from random import Random
 from typing import TypeVar
 
 from limedb.aio.quorum_driver import QuorumDriver
-from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.aio.stages import ensure_stages
 from limedb.aio.tasks import Tasks
 from limedb.core.groups import tag_of, tags_of
@@ -30,7 +29,6 @@ from limedb.errors import (
     ContendedError,
     KeyNotFoundError,
     LimeDBError,
-    RequestTimeoutError,
 )
 from limedb.ports import Clock, GroupForm, HintLog, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
@@ -46,7 +44,7 @@ from limedb.replication.read.read_repair import BlockingReadRepair
 from limedb.replication.read.reader import Reader
 from limedb.replication.read.resolver import Read, ReadResolver
 from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Outcome, Write, WriteBatch, Written
-from limedb.replication.write.apart import write_apart, write_by_group
+from limedb.replication.write.apart import write_apart, write_by_group, write_in_portions
 from limedb.replication.write.batcher import WriteBatcher
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
 from limedb.replication.write.portions import PORTION_BYTES, is_large, portions
@@ -73,6 +71,7 @@ class Coordinator:
     writer_class = Writer
     conditional_class = ConditionalProposer
     groups_class = Groups
+    leases_class = Leases
 
     def __init__(
         self,
@@ -118,7 +117,7 @@ class Coordinator:
             rng or Random(),
         )
         self.resolver.settle = self.conditional.settle
-        self.leases = Leases(self.resolver, self.conditional, skew.now_ms, rng or Random())
+        self.leases = self.leases_class(self.resolver, self.conditional, skew.now_ms, rng or Random())
         self.groups = self.groups_class(self.resolver, self._writer, self.conditional, form, skew.now_ms)
         self._versions, self._name = versions, name
         self.portion_bytes = PORTION_BYTES
@@ -285,28 +284,10 @@ class Coordinator:
         """As write_many, for writes of different keys."""
         if not isinstance(writes, WriteBatch) and tags_of(write.key for write in writes):
             return await write_by_group(writes, level, deadline, self.groups.write_all, self._different)
-        write = self._in_portions if is_large(writes, self.portion_bytes) else self._outcomes
-        return await write(writes, level, deadline)
-
-    async def _in_portions(
-        self, writes: Sequence[Write], level: Level, deadline: float
-    ) -> Sequence[Written | LimeDBError]:
-        """As _outcomes; others have their turns between portions. What fails a portion is raised only where
-        nothing was written before, and none is begun after the deadline.
-        """
-        outcomes: list[Written | LimeDBError] = []
-        began = self._clock.monotonic()
-        for portion in portions(writes, self.portion_bytes):
-            try:
-                if outcomes and (now := self._clock.monotonic()) + TIMER_SLACK_SECONDS > deadline:
-                    raise RequestTimeoutError(now - began, "the writes of the batch before this one")
-                outcomes += await self._outcomes(portion, level, deadline)
-            except LimeDBError as error:
-                if not outcomes:
-                    raise
-                outcomes += [_not_begun(write, error) for write in portion]
-            await asyncio.sleep(0)
-        return outcomes
+        if not is_large(writes, self.portion_bytes):
+            return await self._outcomes(writes, level, deadline)
+        shares = portions(writes, self.portion_bytes)
+        return await write_in_portions(shares, level, deadline, self._clock, self._outcomes)
 
     async def _outcomes(
         self, writes: Sequence[Write], level: Level, deadline: float
@@ -394,13 +375,6 @@ class Coordinator:
         if record is None or record.value is None or not record.is_live(self._skew.now_ms()):
             return KeyNotFoundError(read.key)
         return Found(record.value, read.node_url, record.encoded, record.version, record.expires_at)
-
-
-def _not_begun(write: Write, error: LimeDBError) -> LimeDBError:
-    """The outcome of a write that this attempt did not begin."""
-    job = PendingWrite(write)
-    job.may_be_stored = write.attempt > 0
-    return as_unknown_if_maybe_stored(job, error)
 
 
 T = TypeVar("T", Found, Written)

@@ -1,6 +1,6 @@
 """Transactions of the client, against a real node and three real nodes.
 
-Tests limedb/client/transactions.py.
+Tests limedb/client/transactions.py and limedb/client/sync_coordination.py.
 """
 
 import asyncio

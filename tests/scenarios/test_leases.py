@@ -1,4 +1,7 @@
-"""Leases through Envoy and by gRPC, for users, and while nodes die and stand still."""
+"""Leases through Envoy and by gRPC, and while nodes die and stand still.
+
+Tests limedb/rpc/server/lease.py.
+"""
 
 import time
 from collections.abc import Iterator
@@ -65,12 +68,12 @@ def test_rest_keeps_a_key_as_long_as_its_lease(rest: httpx.Client) -> None:
         ),
     ],
 )
-def test_rest_refuses_what_is_no_lease(rest: httpx.Client, path: str, body: str, words: str) -> None:
+def test_rest_refuses_no_lease(rest: httpx.Client, path: str, body: str, words: str) -> None:
     assert words in refused(rest.post(f"/api/v1/{path}", content=body), 400, 3)
 
 
 class Stream:
-    """Renewals of leases in one call. renew: the milliseconds that one lives from then on; 0: it has ended."""
+    """Renewals of leases in one call. renew: the milliseconds that one lives then; 0: it has ended."""
 
     def __init__(self, stub: lease_pb2_grpc.LeaseServiceStub) -> None:
         self._requests: Queue[lease_pb2.RenewLeaseRequest | None] = Queue()

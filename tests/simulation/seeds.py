@@ -43,6 +43,7 @@ KEPT: dict[str, dict[int, str]] = {
     "moving_counters": {},
     "groups": {},
     "moving_groups": {},
+    "leases": {},
     "standstill": {},
     "watches": {
         51: "a node that a watch first heard after it stood told only what came from then on",

@@ -2,6 +2,7 @@ from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.rpc import error_details_pb2 as _error_details_pb2
 from google.rpc import status_pb2 as _status_pb2
+from limedbpb.v1 import lease_pb2 as _lease_pb2
 from limedbpb.v1 import record_pb2 as _record_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -538,7 +539,7 @@ class WatchEvent(_message.Message):
     def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., version: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
 
 class SessionRequest(_message.Message):
-    __slots__ = ("id", "timeout_ms", "batch_get", "batch_set", "get", "set", "delete", "increment", "append", "get_and_set", "get_and_delete", "txn")
+    __slots__ = ("id", "timeout_ms", "batch_get", "batch_set", "get", "set", "delete", "increment", "append", "get_and_set", "get_and_delete", "txn", "grant_lease", "renew_lease", "revoke_lease", "lease_time_to_live")
     ID_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     BATCH_GET_FIELD_NUMBER: _ClassVar[int]
@@ -551,6 +552,10 @@ class SessionRequest(_message.Message):
     GET_AND_SET_FIELD_NUMBER: _ClassVar[int]
     GET_AND_DELETE_FIELD_NUMBER: _ClassVar[int]
     TXN_FIELD_NUMBER: _ClassVar[int]
+    GRANT_LEASE_FIELD_NUMBER: _ClassVar[int]
+    RENEW_LEASE_FIELD_NUMBER: _ClassVar[int]
+    REVOKE_LEASE_FIELD_NUMBER: _ClassVar[int]
+    LEASE_TIME_TO_LIVE_FIELD_NUMBER: _ClassVar[int]
     id: int
     timeout_ms: int
     batch_get: BatchGetRequest
@@ -563,10 +568,14 @@ class SessionRequest(_message.Message):
     get_and_set: GetAndSetRequest
     get_and_delete: GetAndDeleteRequest
     txn: TxnRequest
-    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., batch_get: _Optional[_Union[BatchGetRequest, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetRequest, _Mapping]] = ..., get: _Optional[_Union[GetRequest, _Mapping]] = ..., set: _Optional[_Union[SetRequest, _Mapping]] = ..., delete: _Optional[_Union[DeleteRequest, _Mapping]] = ..., increment: _Optional[_Union[IncrementRequest, _Mapping]] = ..., append: _Optional[_Union[AppendRequest, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetRequest, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteRequest, _Mapping]] = ..., txn: _Optional[_Union[TxnRequest, _Mapping]] = ...) -> None: ...
+    grant_lease: _lease_pb2.GrantLeaseRequest
+    renew_lease: _lease_pb2.RenewLeaseRequest
+    revoke_lease: _lease_pb2.RevokeLeaseRequest
+    lease_time_to_live: _lease_pb2.LeaseTimeToLiveRequest
+    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., batch_get: _Optional[_Union[BatchGetRequest, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetRequest, _Mapping]] = ..., get: _Optional[_Union[GetRequest, _Mapping]] = ..., set: _Optional[_Union[SetRequest, _Mapping]] = ..., delete: _Optional[_Union[DeleteRequest, _Mapping]] = ..., increment: _Optional[_Union[IncrementRequest, _Mapping]] = ..., append: _Optional[_Union[AppendRequest, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetRequest, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteRequest, _Mapping]] = ..., txn: _Optional[_Union[TxnRequest, _Mapping]] = ..., grant_lease: _Optional[_Union[_lease_pb2.GrantLeaseRequest, _Mapping]] = ..., renew_lease: _Optional[_Union[_lease_pb2.RenewLeaseRequest, _Mapping]] = ..., revoke_lease: _Optional[_Union[_lease_pb2.RevokeLeaseRequest, _Mapping]] = ..., lease_time_to_live: _Optional[_Union[_lease_pb2.LeaseTimeToLiveRequest, _Mapping]] = ...) -> None: ...
 
 class SessionResponse(_message.Message):
-    __slots__ = ("id", "failure", "batch_get", "batch_set", "get", "set", "delete", "error", "increment", "append", "get_and_set", "get_and_delete", "txn")
+    __slots__ = ("id", "failure", "batch_get", "batch_set", "get", "set", "delete", "error", "increment", "append", "get_and_set", "get_and_delete", "txn", "grant_lease", "renew_lease", "revoke_lease", "lease_time_to_live")
     ID_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     BATCH_GET_FIELD_NUMBER: _ClassVar[int]
@@ -580,6 +589,10 @@ class SessionResponse(_message.Message):
     GET_AND_SET_FIELD_NUMBER: _ClassVar[int]
     GET_AND_DELETE_FIELD_NUMBER: _ClassVar[int]
     TXN_FIELD_NUMBER: _ClassVar[int]
+    GRANT_LEASE_FIELD_NUMBER: _ClassVar[int]
+    RENEW_LEASE_FIELD_NUMBER: _ClassVar[int]
+    REVOKE_LEASE_FIELD_NUMBER: _ClassVar[int]
+    LEASE_TIME_TO_LIVE_FIELD_NUMBER: _ClassVar[int]
     id: int
     failure: Failure
     batch_get: BatchGetResponse
@@ -593,7 +606,11 @@ class SessionResponse(_message.Message):
     get_and_set: GetAndSetResponse
     get_and_delete: GetAndDeleteResponse
     txn: TxnResponse
-    def __init__(self, id: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., batch_get: _Optional[_Union[BatchGetResponse, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetResponse, _Mapping]] = ..., get: _Optional[_Union[GetResponse, _Mapping]] = ..., set: _Optional[_Union[SetResponse, _Mapping]] = ..., delete: _Optional[_Union[DeleteResponse, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., increment: _Optional[_Union[IncrementResponse, _Mapping]] = ..., append: _Optional[_Union[AppendResponse, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetResponse, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteResponse, _Mapping]] = ..., txn: _Optional[_Union[TxnResponse, _Mapping]] = ...) -> None: ...
+    grant_lease: _lease_pb2.GrantLeaseResponse
+    renew_lease: _lease_pb2.RenewLeaseResponse
+    revoke_lease: _lease_pb2.RevokeLeaseResponse
+    lease_time_to_live: _lease_pb2.LeaseTimeToLiveResponse
+    def __init__(self, id: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., batch_get: _Optional[_Union[BatchGetResponse, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetResponse, _Mapping]] = ..., get: _Optional[_Union[GetResponse, _Mapping]] = ..., set: _Optional[_Union[SetResponse, _Mapping]] = ..., delete: _Optional[_Union[DeleteResponse, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., increment: _Optional[_Union[IncrementResponse, _Mapping]] = ..., append: _Optional[_Union[AppendResponse, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetResponse, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteResponse, _Mapping]] = ..., txn: _Optional[_Union[TxnResponse, _Mapping]] = ..., grant_lease: _Optional[_Union[_lease_pb2.GrantLeaseResponse, _Mapping]] = ..., renew_lease: _Optional[_Union[_lease_pb2.RenewLeaseResponse, _Mapping]] = ..., revoke_lease: _Optional[_Union[_lease_pb2.RevokeLeaseResponse, _Mapping]] = ..., lease_time_to_live: _Optional[_Union[_lease_pb2.LeaseTimeToLiveResponse, _Mapping]] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("kind", "facts")

@@ -1,4 +1,4 @@
-"""Batches in which some writes go another way than the rest, beside it.
+"""Batches that are not written at once: in portions, or because some writes go another way than the rest.
 
 It owns the order of their outcomes, and how many go that way at a time. It must never carry a write out
 itself.
@@ -7,12 +7,15 @@ Tested in tests/replication/groups/test_groups.py and tests/replication/conditio
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.core.groups import tag_of
 from limedb.core.quorum import Level
-from limedb.errors import InvalidRequestError, LimeDBError
+from limedb.errors import InvalidRequestError, LimeDBError, RequestTimeoutError
+from limedb.ports import Clock
 from limedb.replication.requests import Write, Written
+from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
 
 AT_ONCE = 32
 """Writes of a batch, or groups of them, that are decided at a time."""
@@ -69,3 +72,31 @@ async def write_by_group(
     for places, found in zip(by_tag.values(), await asyncio.gather(*shares), strict=True):
         outcomes.update(zip(places, found, strict=True))
     return [outcomes[place] for place in range(len(writes))]
+
+
+async def write_in_portions(
+    portions: Iterable[Sequence[Write]], level: Level, deadline: float, clock: Clock, write: Many
+) -> Outcomes:
+    """The outcomes of writes in portions (`portions.py`); others have their turns between these. What fails a
+    portion is raised only where nothing was written before, and none is begun after the deadline.
+    """
+    outcomes: list[Written | LimeDBError] = []
+    began = clock.monotonic()
+    for portion in portions:
+        try:
+            if outcomes and (now := clock.monotonic()) + TIMER_SLACK_SECONDS > deadline:
+                raise RequestTimeoutError(now - began, "the writes of the batch before this one")
+            outcomes += await write(portion, level, deadline)
+        except LimeDBError as error:
+            if not outcomes:
+                raise
+            outcomes += [_not_begun(each, error) for each in portion]
+        await asyncio.sleep(0)
+    return outcomes
+
+
+def _not_begun(write: Write, error: LimeDBError) -> LimeDBError:
+    """The outcome of a write that this attempt did not begin."""
+    job = PendingWrite(write)
+    job.may_be_stored = write.attempt > 0
+    return as_unknown_if_maybe_stored(job, error)

@@ -38,8 +38,14 @@ OPERATIONS = {
     "get_and_set": "GetAndSet",
     "get_and_delete": "GetAndDelete",
     "txn": "Txn",
+    "grant_lease": "LeaseService/Grant",
+    "renew_lease": "LeaseService/Renew",
+    "revoke_lease": "LeaseService/Revoke",
+    "lease_time_to_live": "LeaseService/TimeToLive",
 }
-"""The RPC that each operation of a session stands for."""
+"""The RPC that each operation of a session stands for, with its service if that is another than the
+session's.
+"""
 NODE = Identity("node", ())
 """Any node of the cluster."""
 CHALLENGE = (("www-authenticate", 'Bearer realm="limedb"'),)
@@ -128,7 +134,8 @@ class Gate:
         return {name: self._judged(shown, OPERATIONS[name], method) for name, method in methods.items()}
 
     def _judged(self, shown: Shown | None, rpc: str, method: Serve) -> Serve:
-        guard = self.guard(KV, rpc)
+        service, _, method_name = rpc.rpartition("/")
+        guard = self.guard(f"limedb.v1.{service}" if service else KV, method_name)
         if guard is None or shown is None:
             return method
 

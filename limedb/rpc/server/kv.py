@@ -3,8 +3,9 @@
 Tested in tests/scenarios/test_rest.py and tests/scenarios/test_grpc.py.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, cast
 
 from limedb.core.quorum import Level
@@ -87,8 +88,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
 
     max_response_size: the most bytes of an answer with several keys. streams: serve scans and watches.
     memory: counts reads from replicas, before their size is known. cluster: refuses what is meant for another
-    one. gate: judges the requests of sessions; None: everybody may do everything. rates: count these
-    requests; None: any number may come.
+    one. leases: serve these by the names of a session's operations. gate: judges the requests of sessions;
+    None: everybody may do everything. rates: count these requests; None: any number may come.
     """
 
     service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
@@ -108,7 +109,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         cluster: AskedCluster,
         gate: Gate | None = None,
         rates: Rates | None = None,
+        leases: Mapping[str, Method] = MappingProxyType({}),
     ) -> None:
+        self._leases = leases
         self._gate, self._rates = gate, rates
         self._cluster = cluster
         self._streams, self._memory = streams, memory
@@ -281,6 +284,7 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
             "get_and_set": self.GetAndSet,
             "get_and_delete": self.GetAndDelete,
             "txn": self.Txn,
+            **self._leases,
         }
         if self._gate is not None:
             methods = self._gate.session(context, methods)

@@ -14,6 +14,7 @@ from limedb.rpc.server.behaviour import Context
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.gate import Gate
+from limedb.rpc.server.session import Method
 from limedbpb.v1 import lease_pb2, lease_pb2_grpc
 
 RENEWAL_SECONDS = 10.0
@@ -49,6 +50,16 @@ class LeaseServicer(lease_pb2_grpc.LeaseServiceServicer):
     ) -> None:
         self._leases, self._checks, self._deadlines = leases, checks, deadlines
         self._clock, self._gate = clock, gate
+
+    @property
+    def of_session(self) -> dict[str, Method]:
+        """The methods that a session of keys serves, too, by the names of its operations."""
+        return {
+            "grant_lease": self.Grant,
+            "renew_lease": self.Renew,
+            "revoke_lease": self.Revoke,
+            "lease_time_to_live": self.TimeToLive,
+        }
 
     async def Grant(
         self, request: lease_pb2.GrantLeaseRequest, context: Context

@@ -290,6 +290,10 @@ _TAGS = {
         "get_and_set",
         "get_and_delete",
         "txn",
+        "grant_lease",
+        "renew_lease",
+        "revoke_lease",
+        "lease_time_to_live",
     )
 }
 """The bytes before an outcome in a SessionResponse: the number of its field, and the wire type."""

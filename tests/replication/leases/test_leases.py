@@ -1,6 +1,6 @@
 """Leases: keys that live as long as they are kept alive, whatever happens on the way.
 
-Tests limedb/core/leases.py and limedb/errors/leases.py.
+Tests limedb/core/leases.py, limedb/errors/leases.py and limedb/replication/leases/operation.py.
 """
 
 import asyncio
