@@ -31,8 +31,18 @@ GETS = 1000
 STORE_GETS = 20_000
 
 
+def found(folder: Path, port: int) -> None:
+    """Start a node and stop it: a node that finds data without a cluster of its own doesn't start."""
+    env = node_env(folder, port)
+    with (
+        server(*limedb_command("serve"), port=port, env=env),
+        grpc.insecure_channel(f"127.0.0.1:{port}") as it,
+    ):
+        wait_serving(it)
+
+
 async def fill(folder: Path, url: str, count: int) -> None:
-    """Store the keys as a node with that URL would, in random order."""
+    """Store the keys as the node with that URL, which doesn't run, would, in random order."""
     store = open_store("lmdb", folder, url, "none", print)
     order = random.Random(1).sample(range(count), count)
     for start in range(0, count, BATCH):
@@ -64,6 +74,7 @@ def measure(folder: Path, counts: Sequence[int], rounds: int, results: Results) 
     """Add the costs with each number of keys, in microseconds."""
     ports = {count: free_port() for count in counts}
     for count, port in ports.items():
+        found(folder / str(count), port)
         asyncio.run(fill(folder / str(count), f"http://127.0.0.1:{port}", count))
     _measure_nodes(folder, ports, rounds, results)
     asyncio.run(_measure_stores(folder, ports, rounds, results))

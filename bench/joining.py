@@ -2,7 +2,7 @@
 
     python -m bench.joining [--keys 1000000]
 
-The first node is filled before it starts. The second starts with NODE_PEERS; with two nodes it gets every
+The first node is filled while it doesn't run. The second starts with NODE_PEERS; with two nodes it gets every
 key. The time runs from the first sight of the phase "streaming" to that of "steady".
 """
 
@@ -30,6 +30,8 @@ def measure(folder: Path, keys: int, results: Results) -> None:
     """Add the rate of one join, in keys a second."""
     system = LimeDB(folder, 1)
     first, second = system.ports[0], steady_port()
+    system.start()
+    system.stop()
     asyncio.run(fill(folder / str(first), f"http://{LOOPBACK}:{first}", keys))
     system.start()
     try:

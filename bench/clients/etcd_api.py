@@ -19,7 +19,7 @@ def set_request(key: str, value: str) -> bytes:
 def member_and_leader(channel: grpc.Channel) -> tuple[int, int]:
     """Return the id of the member that answers, and that of the leader (0: none)."""
     status = _services.MaintenanceStub(channel).Status(_messages.StatusRequest(), timeout=2)
-    return status.header.member_id, status.change_driver
+    return status.header.member_id, status.leader
 
 
 class EtcdBatches:
