@@ -34,8 +34,8 @@ AUDIENCES: dict[str, dict[str, Audience]] = {
         "Session": _CLIENTS,
     },
     "limedb.v1.LeaseService": {
-        "Grant": _CLIENTS, "Renew": _CLIENTS, "KeepAlive": _CLIENTS, "Revoke": _CLIENTS,
-        "TimeToLive": _CLIENTS,
+        "GrantLease": _CLIENTS, "RenewLease": _CLIENTS, "KeepAlive": _CLIENTS, "RevokeLease": _CLIENTS,
+        "LeaseTimeToLive": _CLIENTS,
     },
     "limedb.v1.ClusterService": {
         "GetState": _CLIENTS, "GetRing": _CLIENTS, "GetGossip": _CLIENTS, "LocateKey": _CLIENTS,

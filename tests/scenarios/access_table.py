@@ -68,7 +68,7 @@ CASES: dict[str, Case] = {
     "KVService/Session": Case("known"),  # its requests: SESSION
     **{
         f"LeaseService/{method}": Case("any write")
-        for method in ("Grant", "Renew", "KeepAlive", "Revoke", "TimeToLive")
+        for method in ("GrantLease", "RenewLease", "KeepAlive", "RevokeLease", "LeaseTimeToLive")
     },
     "ClusterService/GetState": Case("known"),
     "ClusterService/WatchCluster": Case("known"),

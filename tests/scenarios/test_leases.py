@@ -76,15 +76,15 @@ class Stream:
     """Renewals of leases in one call. renew: the milliseconds that one lives then; 0: it has ended."""
 
     def __init__(self, stub: lease_pb2_grpc.LeaseServiceStub) -> None:
-        self._requests: Queue[lease_pb2.RenewLeaseRequest | None] = Queue()
+        self._requests: Queue[lease_pb2.KeepAliveRequest | None] = Queue()
         self._answers = stub.KeepAlive(self._asked())
 
-    def _asked(self) -> Iterator[lease_pb2.RenewLeaseRequest]:
+    def _asked(self) -> Iterator[lease_pb2.KeepAliveRequest]:
         while (request := self._requests.get()) is not None:
             yield request
 
     def renew(self, lease: int) -> int:
-        self._requests.put(lease_pb2.RenewLeaseRequest(id=lease))
+        self._requests.put(lease_pb2.KeepAliveRequest(id=lease))
         answer = next(self._answers)
         assert answer.id == lease
         return int(answer.ttl_ms)
@@ -101,10 +101,10 @@ def test_a_stream_keeps_leases_alive_and_reports_the_end_of_one(
     address = replicated.nodes[0].address if door == "node" else replicated.envoy_address
     with grpc.insecure_channel(address) as channel:
         stub = lease_pb2_grpc.LeaseServiceStub(channel)
-        one, other = (stub.Grant(lease_pb2.GrantLeaseRequest(ttl_ms=30_000)).id for _ in range(2))
+        one, other = (stub.GrantLease(lease_pb2.GrantLeaseRequest(ttl_ms=30_000)).id for _ in range(2))
         stream = Stream(stub)
         assert stream.renew(one) > 29_000
-        assert stub.Revoke(lease_pb2.RevokeLeaseRequest(id=one)).deleted == 0
+        assert stub.RevokeLease(lease_pb2.RevokeLeaseRequest(id=one)).deleted == 0
         assert (stream.renew(one), stream.renew(other) > 29_000) == (0, True)
         stream.close()
 
@@ -112,7 +112,9 @@ def test_a_stream_keeps_leases_alive_and_reports_the_end_of_one(
 def test_a_lease_survives_nodes_and_its_keys_end_with_it_alone(tmp_path: Path) -> None:
     with running_cluster(tmp_path, nodes=3, env=QUICK, envoy=False) as cluster:
         with grpc.insecure_channel(cluster.nodes[0].address) as channel:
-            granted = lease_pb2_grpc.LeaseServiceStub(channel).Grant(lease_pb2.GrantLeaseRequest(ttl_ms=4000))
+            granted = lease_pb2_grpc.LeaseServiceStub(channel).GrantLease(
+                lease_pb2.GrantLeaseRequest(ttl_ms=4000)
+            )
             attached = kv_pb2.SetRequest(key="service", value="here", lease=granted.id)
             kv_pb2_grpc.KVServiceStub(channel).Set(attached)
         cluster.kill("node1")
@@ -130,14 +132,14 @@ def test_a_lease_survives_nodes_and_its_keys_end_with_it_alone(tmp_path: Path) -
             cluster.resume("node3")
             wait_for("the end of the key", lambda: _value(keys) is None, 30.0)
             with pytest.raises(grpc.RpcError) as ended:
-                leases.Renew(lease_pb2.RenewLeaseRequest(id=granted.id), timeout=5)
+                leases.RenewLease(lease_pb2.RenewLeaseRequest(id=granted.id), timeout=5)
             assert ended.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 def _renewed(leases: lease_pb2_grpc.LeaseServiceStub, lease: int) -> bool:
     """Whether a renewal was acknowledged. An error that isn't of the way to the nodes is raised."""
     try:
-        return leases.Renew(lease_pb2.RenewLeaseRequest(id=lease), timeout=2).ttl_ms > 0
+        return leases.RenewLease(lease_pb2.RenewLeaseRequest(id=lease), timeout=2).ttl_ms > 0
     except grpc.RpcError as error:
         if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
             return False

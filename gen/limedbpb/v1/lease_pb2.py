@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17limedbpb/v1/lease.proto\x12\tlimedb.v1\x1a\x1cgoogle/api/annotations.proto\"#\n\x11GrantLeaseRequest\x12\x0e\n\x06ttl_ms\x18\x01 \x01(\x04\"0\n\x12GrantLeaseResponse\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06ttl_ms\x18\x02 \x01(\x04\"\x1f\n\x11RenewLeaseRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"0\n\x12RenewLeaseResponse\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06ttl_ms\x18\x02 \x01(\x04\" \n\x12RevokeLeaseRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"&\n\x13RevokeLeaseResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\"$\n\x16LeaseTimeToLiveRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"[\n\x17LeaseTimeToLiveResponse\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x16\n\x0egranted_ttl_ms\x18\x02 \x01(\x04\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x04\x12\x0c\n\x04keys\x18\x04 \x03(\t2\x82\x04\n\x0cLeaseService\x12\x64\n\x05Grant\x12\x1c.limedb.v1.GrantLeaseRequest\x1a\x1d.limedb.v1.GrantLeaseResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/lease/grant:\x01*\x12\x64\n\x05Renew\x12\x1c.limedb.v1.RenewLeaseRequest\x1a\x1d.limedb.v1.RenewLeaseResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/lease/renew:\x01*\x12L\n\tKeepAlive\x12\x1c.limedb.v1.RenewLeaseRequest\x1a\x1d.limedb.v1.RenewLeaseResponse(\x01\x30\x01\x12h\n\x06Revoke\x12\x1d.limedb.v1.RevokeLeaseRequest\x1a\x1e.limedb.v1.RevokeLeaseResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/lease/revoke:\x01*\x12n\n\nTimeToLive\x12!.limedb.v1.LeaseTimeToLiveRequest\x1a\".limedb.v1.LeaseTimeToLiveResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/lease/ttlB*\n\tlimedb.v1P\x01Z\x1blimedb/limedbpb/v1;limedbpbb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17limedbpb/v1/lease.proto\x12\tlimedb.v1\x1a\x1cgoogle/api/annotations.proto\"#\n\x11GrantLeaseRequest\x12\x0e\n\x06ttl_ms\x18\x01 \x01(\x04\"0\n\x12GrantLeaseResponse\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06ttl_ms\x18\x02 \x01(\x04\"\x1f\n\x11RenewLeaseRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"0\n\x12RenewLeaseResponse\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06ttl_ms\x18\x02 \x01(\x04\"\x1e\n\x10KeepAliveRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"/\n\x11KeepAliveResponse\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06ttl_ms\x18\x02 \x01(\x04\" \n\x12RevokeLeaseRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"&\n\x13RevokeLeaseResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\r\"$\n\x16LeaseTimeToLiveRequest\x12\n\n\x02id\x18\x01 \x01(\x04\"[\n\x17LeaseTimeToLiveResponse\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x16\n\x0egranted_ttl_ms\x18\x02 \x01(\x04\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x04\x12\x0c\n\x04keys\x18\x04 \x03(\t2\x94\x04\n\x0cLeaseService\x12i\n\nGrantLease\x12\x1c.limedb.v1.GrantLeaseRequest\x1a\x1d.limedb.v1.GrantLeaseResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/lease/grant:\x01*\x12i\n\nRenewLease\x12\x1c.limedb.v1.RenewLeaseRequest\x1a\x1d.limedb.v1.RenewLeaseResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/lease/renew:\x01*\x12J\n\tKeepAlive\x12\x1b.limedb.v1.KeepAliveRequest\x1a\x1c.limedb.v1.KeepAliveResponse(\x01\x30\x01\x12m\n\x0bRevokeLease\x12\x1d.limedb.v1.RevokeLeaseRequest\x1a\x1e.limedb.v1.RevokeLeaseResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/api/v1/lease/revoke:\x01*\x12s\n\x0fLeaseTimeToLive\x12!.limedb.v1.LeaseTimeToLiveRequest\x1a\".limedb.v1.LeaseTimeToLiveResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/lease/ttlB*\n\tlimedb.v1P\x01Z\x1blimedb/limedbpb/v1;limedbpbb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,14 +33,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'limedbpb.v1.lease_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\tlimedb.v1P\001Z\033limedb/limedbpb/v1;limedbpb'
-  _globals['_LEASESERVICE'].methods_by_name['Grant']._loaded_options = None
-  _globals['_LEASESERVICE'].methods_by_name['Grant']._serialized_options = b'\202\323\344\223\002\030\"\023/api/v1/lease/grant:\001*'
-  _globals['_LEASESERVICE'].methods_by_name['Renew']._loaded_options = None
-  _globals['_LEASESERVICE'].methods_by_name['Renew']._serialized_options = b'\202\323\344\223\002\030\"\023/api/v1/lease/renew:\001*'
-  _globals['_LEASESERVICE'].methods_by_name['Revoke']._loaded_options = None
-  _globals['_LEASESERVICE'].methods_by_name['Revoke']._serialized_options = b'\202\323\344\223\002\031\"\024/api/v1/lease/revoke:\001*'
-  _globals['_LEASESERVICE'].methods_by_name['TimeToLive']._loaded_options = None
-  _globals['_LEASESERVICE'].methods_by_name['TimeToLive']._serialized_options = b'\202\323\344\223\002\023\022\021/api/v1/lease/ttl'
+  _globals['_LEASESERVICE'].methods_by_name['GrantLease']._loaded_options = None
+  _globals['_LEASESERVICE'].methods_by_name['GrantLease']._serialized_options = b'\202\323\344\223\002\030\"\023/api/v1/lease/grant:\001*'
+  _globals['_LEASESERVICE'].methods_by_name['RenewLease']._loaded_options = None
+  _globals['_LEASESERVICE'].methods_by_name['RenewLease']._serialized_options = b'\202\323\344\223\002\030\"\023/api/v1/lease/renew:\001*'
+  _globals['_LEASESERVICE'].methods_by_name['RevokeLease']._loaded_options = None
+  _globals['_LEASESERVICE'].methods_by_name['RevokeLease']._serialized_options = b'\202\323\344\223\002\031\"\024/api/v1/lease/revoke:\001*'
+  _globals['_LEASESERVICE'].methods_by_name['LeaseTimeToLive']._loaded_options = None
+  _globals['_LEASESERVICE'].methods_by_name['LeaseTimeToLive']._serialized_options = b'\202\323\344\223\002\023\022\021/api/v1/lease/ttl'
   _globals['_GRANTLEASEREQUEST']._serialized_start=68
   _globals['_GRANTLEASEREQUEST']._serialized_end=103
   _globals['_GRANTLEASERESPONSE']._serialized_start=105
@@ -49,14 +49,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENEWLEASEREQUEST']._serialized_end=186
   _globals['_RENEWLEASERESPONSE']._serialized_start=188
   _globals['_RENEWLEASERESPONSE']._serialized_end=236
-  _globals['_REVOKELEASEREQUEST']._serialized_start=238
-  _globals['_REVOKELEASEREQUEST']._serialized_end=270
-  _globals['_REVOKELEASERESPONSE']._serialized_start=272
-  _globals['_REVOKELEASERESPONSE']._serialized_end=310
-  _globals['_LEASETIMETOLIVEREQUEST']._serialized_start=312
-  _globals['_LEASETIMETOLIVEREQUEST']._serialized_end=348
-  _globals['_LEASETIMETOLIVERESPONSE']._serialized_start=350
-  _globals['_LEASETIMETOLIVERESPONSE']._serialized_end=441
-  _globals['_LEASESERVICE']._serialized_start=444
-  _globals['_LEASESERVICE']._serialized_end=958
+  _globals['_KEEPALIVEREQUEST']._serialized_start=238
+  _globals['_KEEPALIVEREQUEST']._serialized_end=268
+  _globals['_KEEPALIVERESPONSE']._serialized_start=270
+  _globals['_KEEPALIVERESPONSE']._serialized_end=317
+  _globals['_REVOKELEASEREQUEST']._serialized_start=319
+  _globals['_REVOKELEASEREQUEST']._serialized_end=351
+  _globals['_REVOKELEASERESPONSE']._serialized_start=353
+  _globals['_REVOKELEASERESPONSE']._serialized_end=391
+  _globals['_LEASETIMETOLIVEREQUEST']._serialized_start=393
+  _globals['_LEASETIMETOLIVEREQUEST']._serialized_end=429
+  _globals['_LEASETIMETOLIVERESPONSE']._serialized_start=431
+  _globals['_LEASETIMETOLIVERESPONSE']._serialized_end=522
+  _globals['_LEASESERVICE']._serialized_start=525
+  _globals['_LEASESERVICE']._serialized_end=1057
 # @@protoc_insertion_point(module_scope)

@@ -37,28 +37,28 @@ class LeaseServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.Grant = channel.unary_unary(
-                '/limedb.v1.LeaseService/Grant',
+        self.GrantLease = channel.unary_unary(
+                '/limedb.v1.LeaseService/GrantLease',
                 request_serializer=limedbpb_dot_v1_dot_lease__pb2.GrantLeaseRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_lease__pb2.GrantLeaseResponse.FromString,
                 _registered_method=True)
-        self.Renew = channel.unary_unary(
-                '/limedb.v1.LeaseService/Renew',
+        self.RenewLease = channel.unary_unary(
+                '/limedb.v1.LeaseService/RenewLease',
                 request_serializer=limedbpb_dot_v1_dot_lease__pb2.RenewLeaseRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_lease__pb2.RenewLeaseResponse.FromString,
                 _registered_method=True)
         self.KeepAlive = channel.stream_stream(
                 '/limedb.v1.LeaseService/KeepAlive',
-                request_serializer=limedbpb_dot_v1_dot_lease__pb2.RenewLeaseRequest.SerializeToString,
-                response_deserializer=limedbpb_dot_v1_dot_lease__pb2.RenewLeaseResponse.FromString,
+                request_serializer=limedbpb_dot_v1_dot_lease__pb2.KeepAliveRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_lease__pb2.KeepAliveResponse.FromString,
                 _registered_method=True)
-        self.Revoke = channel.unary_unary(
-                '/limedb.v1.LeaseService/Revoke',
+        self.RevokeLease = channel.unary_unary(
+                '/limedb.v1.LeaseService/RevokeLease',
                 request_serializer=limedbpb_dot_v1_dot_lease__pb2.RevokeLeaseRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_lease__pb2.RevokeLeaseResponse.FromString,
                 _registered_method=True)
-        self.TimeToLive = channel.unary_unary(
-                '/limedb.v1.LeaseService/TimeToLive',
+        self.LeaseTimeToLive = channel.unary_unary(
+                '/limedb.v1.LeaseService/LeaseTimeToLive',
                 request_serializer=limedbpb_dot_v1_dot_lease__pb2.LeaseTimeToLiveRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_lease__pb2.LeaseTimeToLiveResponse.FromString,
                 _registered_method=True)
@@ -70,15 +70,15 @@ class LeaseServiceServicer:
     revoke it and attach keys, so show it to nobody else. Needs the role write, for any keys.
     """
 
-    def Grant(self, request, context):
-        """Grant makes a lease.
+    def GrantLease(self, request, context):
+        """GrantLease makes a lease.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Renew(self, request, context):
-        """Renew lets a lease, and the keys that are attached to it, live for its whole time again. NOT_FOUND with the reason
+    def RenewLease(self, request, context):
+        """RenewLease lets a lease, and the keys that are attached to it, live for its whole time again. NOT_FOUND with the reason
         LEASE_NOT_FOUND: it has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -93,15 +93,15 @@ class LeaseServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Revoke(self, request, context):
-        """Revoke ends a lease, and deletes the keys that are attached to it. NOT_FOUND: it has ended already.
+    def RevokeLease(self, request, context):
+        """RevokeLease ends a lease, and deletes the keys that are attached to it. NOT_FOUND: it has ended already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def TimeToLive(self, request, context):
-        """TimeToLive answers how long a lease lives, and its keys. NOT_FOUND: it has ended.
+    def LeaseTimeToLive(self, request, context):
+        """LeaseTimeToLive answers how long a lease lives, and its keys. NOT_FOUND: it has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,28 +110,28 @@ class LeaseServiceServicer:
 
 def add_LeaseServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Grant': grpc.unary_unary_rpc_method_handler(
-                    servicer.Grant,
+            'GrantLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantLease,
                     request_deserializer=limedbpb_dot_v1_dot_lease__pb2.GrantLeaseRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_lease__pb2.GrantLeaseResponse.SerializeToString,
             ),
-            'Renew': grpc.unary_unary_rpc_method_handler(
-                    servicer.Renew,
+            'RenewLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewLease,
                     request_deserializer=limedbpb_dot_v1_dot_lease__pb2.RenewLeaseRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_lease__pb2.RenewLeaseResponse.SerializeToString,
             ),
             'KeepAlive': grpc.stream_stream_rpc_method_handler(
                     servicer.KeepAlive,
-                    request_deserializer=limedbpb_dot_v1_dot_lease__pb2.RenewLeaseRequest.FromString,
-                    response_serializer=limedbpb_dot_v1_dot_lease__pb2.RenewLeaseResponse.SerializeToString,
+                    request_deserializer=limedbpb_dot_v1_dot_lease__pb2.KeepAliveRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_lease__pb2.KeepAliveResponse.SerializeToString,
             ),
-            'Revoke': grpc.unary_unary_rpc_method_handler(
-                    servicer.Revoke,
+            'RevokeLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeLease,
                     request_deserializer=limedbpb_dot_v1_dot_lease__pb2.RevokeLeaseRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_lease__pb2.RevokeLeaseResponse.SerializeToString,
             ),
-            'TimeToLive': grpc.unary_unary_rpc_method_handler(
-                    servicer.TimeToLive,
+            'LeaseTimeToLive': grpc.unary_unary_rpc_method_handler(
+                    servicer.LeaseTimeToLive,
                     request_deserializer=limedbpb_dot_v1_dot_lease__pb2.LeaseTimeToLiveRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_lease__pb2.LeaseTimeToLiveResponse.SerializeToString,
             ),
@@ -150,7 +150,7 @@ class LeaseService:
     """
 
     @staticmethod
-    def Grant(request,
+    def GrantLease(request,
             target,
             options=(),
             channel_credentials=None,
@@ -163,7 +163,7 @@ class LeaseService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/limedb.v1.LeaseService/Grant',
+            '/limedb.v1.LeaseService/GrantLease',
             limedbpb_dot_v1_dot_lease__pb2.GrantLeaseRequest.SerializeToString,
             limedbpb_dot_v1_dot_lease__pb2.GrantLeaseResponse.FromString,
             options,
@@ -177,7 +177,7 @@ class LeaseService:
             _registered_method=True)
 
     @staticmethod
-    def Renew(request,
+    def RenewLease(request,
             target,
             options=(),
             channel_credentials=None,
@@ -190,7 +190,7 @@ class LeaseService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/limedb.v1.LeaseService/Renew',
+            '/limedb.v1.LeaseService/RenewLease',
             limedbpb_dot_v1_dot_lease__pb2.RenewLeaseRequest.SerializeToString,
             limedbpb_dot_v1_dot_lease__pb2.RenewLeaseResponse.FromString,
             options,
@@ -218,8 +218,8 @@ class LeaseService:
             request_iterator,
             target,
             '/limedb.v1.LeaseService/KeepAlive',
-            limedbpb_dot_v1_dot_lease__pb2.RenewLeaseRequest.SerializeToString,
-            limedbpb_dot_v1_dot_lease__pb2.RenewLeaseResponse.FromString,
+            limedbpb_dot_v1_dot_lease__pb2.KeepAliveRequest.SerializeToString,
+            limedbpb_dot_v1_dot_lease__pb2.KeepAliveResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -231,7 +231,7 @@ class LeaseService:
             _registered_method=True)
 
     @staticmethod
-    def Revoke(request,
+    def RevokeLease(request,
             target,
             options=(),
             channel_credentials=None,
@@ -244,7 +244,7 @@ class LeaseService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/limedb.v1.LeaseService/Revoke',
+            '/limedb.v1.LeaseService/RevokeLease',
             limedbpb_dot_v1_dot_lease__pb2.RevokeLeaseRequest.SerializeToString,
             limedbpb_dot_v1_dot_lease__pb2.RevokeLeaseResponse.FromString,
             options,
@@ -258,7 +258,7 @@ class LeaseService:
             _registered_method=True)
 
     @staticmethod
-    def TimeToLive(request,
+    def LeaseTimeToLive(request,
             target,
             options=(),
             channel_credentials=None,
@@ -271,7 +271,7 @@ class LeaseService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/limedb.v1.LeaseService/TimeToLive',
+            '/limedb.v1.LeaseService/LeaseTimeToLive',
             limedbpb_dot_v1_dot_lease__pb2.LeaseTimeToLiveRequest.SerializeToString,
             limedbpb_dot_v1_dot_lease__pb2.LeaseTimeToLiveResponse.FromString,
             options,

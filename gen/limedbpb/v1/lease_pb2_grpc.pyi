@@ -36,20 +36,20 @@ class LeaseServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LeaseServiceAsyncStub: ...
-    Grant: _grpc.UnaryUnaryMultiCallable[_lease_pb2.GrantLeaseRequest, _lease_pb2.GrantLeaseResponse]
-    """Grant makes a lease."""
-    Renew: _grpc.UnaryUnaryMultiCallable[_lease_pb2.RenewLeaseRequest, _lease_pb2.RenewLeaseResponse]
-    """Renew lets a lease, and the keys that are attached to it, live for its whole time again. NOT_FOUND with the reason
+    GrantLease: _grpc.UnaryUnaryMultiCallable[_lease_pb2.GrantLeaseRequest, _lease_pb2.GrantLeaseResponse]
+    """GrantLease makes a lease."""
+    RenewLease: _grpc.UnaryUnaryMultiCallable[_lease_pb2.RenewLeaseRequest, _lease_pb2.RenewLeaseResponse]
+    """RenewLease lets a lease, and the keys that are attached to it, live for its whole time again. NOT_FOUND with the reason
     LEASE_NOT_FOUND: it has ended.
     """
-    KeepAlive: _grpc.StreamStreamMultiCallable[_lease_pb2.RenewLeaseRequest, _lease_pb2.RenewLeaseResponse]
+    KeepAlive: _grpc.StreamStreamMultiCallable[_lease_pb2.KeepAliveRequest, _lease_pb2.KeepAliveResponse]
     """KeepAlive renews leases, one for each message, and answers each in order. An answer without a ttl_ms: the lease has
     ended; the stream continues. gRPC only: there is no REST path.
     """
-    Revoke: _grpc.UnaryUnaryMultiCallable[_lease_pb2.RevokeLeaseRequest, _lease_pb2.RevokeLeaseResponse]
-    """Revoke ends a lease, and deletes the keys that are attached to it. NOT_FOUND: it has ended already."""
-    TimeToLive: _grpc.UnaryUnaryMultiCallable[_lease_pb2.LeaseTimeToLiveRequest, _lease_pb2.LeaseTimeToLiveResponse]
-    """TimeToLive answers how long a lease lives, and its keys. NOT_FOUND: it has ended."""
+    RevokeLease: _grpc.UnaryUnaryMultiCallable[_lease_pb2.RevokeLeaseRequest, _lease_pb2.RevokeLeaseResponse]
+    """RevokeLease ends a lease, and deletes the keys that are attached to it. NOT_FOUND: it has ended already."""
+    LeaseTimeToLive: _grpc.UnaryUnaryMultiCallable[_lease_pb2.LeaseTimeToLiveRequest, _lease_pb2.LeaseTimeToLiveResponse]
+    """LeaseTimeToLive answers how long a lease lives, and its keys. NOT_FOUND: it has ended."""
 
 @_typing.type_check_only
 class LeaseServiceAsyncStub(LeaseServiceStub):
@@ -59,20 +59,20 @@ class LeaseServiceAsyncStub(LeaseServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Grant: _aio.UnaryUnaryMultiCallable[_lease_pb2.GrantLeaseRequest, _lease_pb2.GrantLeaseResponse]  # type: ignore[assignment]
-    """Grant makes a lease."""
-    Renew: _aio.UnaryUnaryMultiCallable[_lease_pb2.RenewLeaseRequest, _lease_pb2.RenewLeaseResponse]  # type: ignore[assignment]
-    """Renew lets a lease, and the keys that are attached to it, live for its whole time again. NOT_FOUND with the reason
+    GrantLease: _aio.UnaryUnaryMultiCallable[_lease_pb2.GrantLeaseRequest, _lease_pb2.GrantLeaseResponse]  # type: ignore[assignment]
+    """GrantLease makes a lease."""
+    RenewLease: _aio.UnaryUnaryMultiCallable[_lease_pb2.RenewLeaseRequest, _lease_pb2.RenewLeaseResponse]  # type: ignore[assignment]
+    """RenewLease lets a lease, and the keys that are attached to it, live for its whole time again. NOT_FOUND with the reason
     LEASE_NOT_FOUND: it has ended.
     """
-    KeepAlive: _aio.StreamStreamMultiCallable[_lease_pb2.RenewLeaseRequest, _lease_pb2.RenewLeaseResponse]  # type: ignore[assignment]
+    KeepAlive: _aio.StreamStreamMultiCallable[_lease_pb2.KeepAliveRequest, _lease_pb2.KeepAliveResponse]  # type: ignore[assignment]
     """KeepAlive renews leases, one for each message, and answers each in order. An answer without a ttl_ms: the lease has
     ended; the stream continues. gRPC only: there is no REST path.
     """
-    Revoke: _aio.UnaryUnaryMultiCallable[_lease_pb2.RevokeLeaseRequest, _lease_pb2.RevokeLeaseResponse]  # type: ignore[assignment]
-    """Revoke ends a lease, and deletes the keys that are attached to it. NOT_FOUND: it has ended already."""
-    TimeToLive: _aio.UnaryUnaryMultiCallable[_lease_pb2.LeaseTimeToLiveRequest, _lease_pb2.LeaseTimeToLiveResponse]  # type: ignore[assignment]
-    """TimeToLive answers how long a lease lives, and its keys. NOT_FOUND: it has ended."""
+    RevokeLease: _aio.UnaryUnaryMultiCallable[_lease_pb2.RevokeLeaseRequest, _lease_pb2.RevokeLeaseResponse]  # type: ignore[assignment]
+    """RevokeLease ends a lease, and deletes the keys that are attached to it. NOT_FOUND: it has ended already."""
+    LeaseTimeToLive: _aio.UnaryUnaryMultiCallable[_lease_pb2.LeaseTimeToLiveRequest, _lease_pb2.LeaseTimeToLiveResponse]  # type: ignore[assignment]
+    """LeaseTimeToLive answers how long a lease lives, and its keys. NOT_FOUND: it has ended."""
 
 class LeaseServiceServicer(metaclass=_abc_1.ABCMeta):
     """LeaseService gives out leases: keys that are attached to one (SetRequest.lease) are there as long as it is kept alive.
@@ -81,47 +81,47 @@ class LeaseServiceServicer(metaclass=_abc_1.ABCMeta):
     """
 
     @_abc_1.abstractmethod
-    def Grant(
+    def GrantLease(
         self,
         request: _lease_pb2.GrantLeaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lease_pb2.GrantLeaseResponse, _abc.Awaitable[_lease_pb2.GrantLeaseResponse]]:
-        """Grant makes a lease."""
+        """GrantLease makes a lease."""
 
     @_abc_1.abstractmethod
-    def Renew(
+    def RenewLease(
         self,
         request: _lease_pb2.RenewLeaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lease_pb2.RenewLeaseResponse, _abc.Awaitable[_lease_pb2.RenewLeaseResponse]]:
-        """Renew lets a lease, and the keys that are attached to it, live for its whole time again. NOT_FOUND with the reason
+        """RenewLease lets a lease, and the keys that are attached to it, live for its whole time again. NOT_FOUND with the reason
         LEASE_NOT_FOUND: it has ended.
         """
 
     @_abc_1.abstractmethod
     def KeepAlive(
         self,
-        request_iterator: _MaybeAsyncIterator[_lease_pb2.RenewLeaseRequest],
+        request_iterator: _MaybeAsyncIterator[_lease_pb2.KeepAliveRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_lease_pb2.RenewLeaseResponse], _abc.AsyncIterator[_lease_pb2.RenewLeaseResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_lease_pb2.KeepAliveResponse], _abc.AsyncIterator[_lease_pb2.KeepAliveResponse]]:
         """KeepAlive renews leases, one for each message, and answers each in order. An answer without a ttl_ms: the lease has
         ended; the stream continues. gRPC only: there is no REST path.
         """
 
     @_abc_1.abstractmethod
-    def Revoke(
+    def RevokeLease(
         self,
         request: _lease_pb2.RevokeLeaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lease_pb2.RevokeLeaseResponse, _abc.Awaitable[_lease_pb2.RevokeLeaseResponse]]:
-        """Revoke ends a lease, and deletes the keys that are attached to it. NOT_FOUND: it has ended already."""
+        """RevokeLease ends a lease, and deletes the keys that are attached to it. NOT_FOUND: it has ended already."""
 
     @_abc_1.abstractmethod
-    def TimeToLive(
+    def LeaseTimeToLive(
         self,
         request: _lease_pb2.LeaseTimeToLiveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lease_pb2.LeaseTimeToLiveResponse, _abc.Awaitable[_lease_pb2.LeaseTimeToLiveResponse]]:
-        """TimeToLive answers how long a lease lives, and its keys. NOT_FOUND: it has ended."""
+        """LeaseTimeToLive answers how long a lease lives, and its keys. NOT_FOUND: it has ended."""
 
 def add_LeaseServiceServicer_to_server(servicer: LeaseServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

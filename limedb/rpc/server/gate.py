@@ -38,10 +38,10 @@ OPERATIONS = {
     "get_and_set": "GetAndSet",
     "get_and_delete": "GetAndDelete",
     "txn": "Txn",
-    "grant_lease": "LeaseService/Grant",
-    "renew_lease": "LeaseService/Renew",
-    "revoke_lease": "LeaseService/Revoke",
-    "lease_time_to_live": "LeaseService/TimeToLive",
+    "grant_lease": "LeaseService/GrantLease",
+    "renew_lease": "LeaseService/RenewLease",
+    "revoke_lease": "LeaseService/RevokeLease",
+    "lease_time_to_live": "LeaseService/LeaseTimeToLive",
 }
 """The RPC that each operation of a session stands for, with its service if that is another than the
 session's.

@@ -55,42 +55,44 @@ class LeaseServicer(lease_pb2_grpc.LeaseServiceServicer):
     def of_session(self) -> dict[str, Method]:
         """The methods that a session of keys serves, too, by the names of its operations."""
         return {
-            "grant_lease": self.Grant,
-            "renew_lease": self.Renew,
-            "revoke_lease": self.Revoke,
-            "lease_time_to_live": self.TimeToLive,
+            "grant_lease": self.GrantLease,
+            "renew_lease": self.RenewLease,
+            "revoke_lease": self.RevokeLease,
+            "lease_time_to_live": self.LeaseTimeToLive,
         }
 
-    async def Grant(
+    async def GrantLease(
         self, request: lease_pb2.GrantLeaseRequest, context: Context
     ) -> lease_pb2.GrantLeaseResponse:
         ttl_ms = self._checks.lease_ttl(request.ttl_ms)
         lease = await self._leases.grant(ttl_ms, self._deadlines.of(context))
         return lease_pb2.GrantLeaseResponse(id=lease, ttl_ms=ttl_ms)
 
-    async def Renew(
+    async def RenewLease(
         self, request: lease_pb2.RenewLeaseRequest, context: Context
     ) -> lease_pb2.RenewLeaseResponse:
         return await self._renewed(request.id, self._deadlines.of(context))
 
     async def KeepAlive(
-        self, request: AsyncIterator[lease_pb2.RenewLeaseRequest], context: Context
-    ) -> AsyncGenerator[lease_pb2.RenewLeaseResponse, None]:
+        self, request: AsyncIterator[lease_pb2.KeepAliveRequest], context: Context
+    ) -> AsyncGenerator[lease_pb2.KeepAliveResponse, None]:
         async for one in request:
             await self._check_writer(context)
             try:
-                yield await self._renewed(one.id, self._clock.monotonic() + RENEWAL_SECONDS)
+                renewed = await self._renewed(one.id, self._clock.monotonic() + RENEWAL_SECONDS)
             except LeaseNotFoundError:
-                yield lease_pb2.RenewLeaseResponse(id=one.id)
+                yield lease_pb2.KeepAliveResponse(id=one.id)
+            else:
+                yield lease_pb2.KeepAliveResponse(id=one.id, ttl_ms=renewed.ttl_ms)
 
-    async def Revoke(
+    async def RevokeLease(
         self, request: lease_pb2.RevokeLeaseRequest, context: Context
     ) -> lease_pb2.RevokeLeaseResponse:
         lease = self._checks.lease(request.id)
         deleted = await self._leases.revoke(lease, self._deadlines.of(context))
         return lease_pb2.RevokeLeaseResponse(deleted=deleted)
 
-    async def TimeToLive(
+    async def LeaseTimeToLive(
         self, request: lease_pb2.LeaseTimeToLiveRequest, context: Context
     ) -> lease_pb2.LeaseTimeToLiveResponse:
         lease = self._checks.lease(request.id)

@@ -151,11 +151,11 @@ RULES: dict[str, dict[str, Rule]] = {
     },
     "limedb.v1.LeaseService": {
         # Those who know the id of a lease may do everything with it.
-        "Grant": _WRITER,
-        "Renew": _WRITER,
+        "GrantLease": _WRITER,
+        "RenewLease": _WRITER,
         "KeepAlive": _WRITER,
-        "Revoke": _WRITER,
-        "TimeToLive": _WRITER,
+        "RevokeLease": _WRITER,
+        "LeaseTimeToLive": _WRITER,
     },
     "limedb.v1.ClusterService": {
         # Clients find their way with these two.
