@@ -20,6 +20,7 @@ from limedb.errors import (
     UnavailableError,
 )
 from limedb.replication.coordinator import Write, Written
+from tests.cluster.virtual import START_MS
 from tests.replication.nodes import A, B, C, Nodes, Seat, left_tasks, virtual
 
 TTL_MS = 10_000
@@ -88,6 +89,23 @@ async def test_a_key_that_others_write_is_detached() -> None:
     found = [await get(seat, key) for key in ("plain", "conditional", "deleted", "kept")]
     assert found == ["own", "own", None, None]
     await ended(seat)
+
+
+@virtual
+async def test_an_attempt_that_is_sent_again_attaches_once_and_to_its_own_lease() -> None:
+    nodes = Nodes()
+    one, other = nodes.coordinator(A), nodes.coordinator(B)
+    first, second = [await one.coordinator.leases.grant(TTL_MS, soon()) for _ in range(2)]
+    key = (START_MS + int(asyncio.get_running_loop().time() * 1000)).to_bytes(6, "big") + b"k" * 10
+    absent = {"condition": Condition(version=0), "idempotency_key": key}
+    written = await attach(one, first, "a", **absent)
+    again = await attach(other, first, "a", attempt=1, **absent)
+    assert again.version == written.version
+    with pytest.raises(ConditionFailedError):
+        await attach(other, second, "a", attempt=1, **absent)
+    assert await one.coordinator.leases.revoke(second, soon()) == 0
+    assert await one.coordinator.leases.revoke(first, soon()) == 1
+    await ended(one, other)
 
 
 @virtual
