@@ -1,7 +1,7 @@
 """LimeDB beside bare echoes, etcd and Redis: one table, one JSON, one chart.
 
     python -m bench [--quick] [--docs]
-    python -m bench --grpcio | --telemetry | --security | --scaling | --overload | --tail
+    python -m bench --grpcio | --telemetry | --security | --scaling | --overload | --tail | --coordination
 
 Real processes on loopback, on the disk of this folder; servers and clients share the cores. In each round
 every system is started, called in every way, and stopped; figures are the medians of the rounds. No system
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench import (
     chart,
+    coordination,
     docs,
     footprint,
     growth,
@@ -74,6 +75,9 @@ def main() -> None:
     parser.add_argument(
         "--overload", action="store_true", help="only nodes under three times the load that they carry"
     )
+    parser.add_argument(
+        "--coordination", action="store_true", help="only compare-and-set, transactions, a counter"
+    )
     parser.add_argument("--tail", action="store_true", help="only the slowest Sets at fixed rates, by stage")
     options = parser.parse_args()
     sizes = QUICK if options.quick else FULL
@@ -87,6 +91,7 @@ def main() -> None:
         "scaling": scaling,
         "overload": overload,
         "tail": tail,
+        "coordination": coordination,
     }
     if alone := [part for name, part in parts.items() if getattr(options, name)]:
         print("\n\n".join(part.table(rounds, seconds) for part in alone))

@@ -32,6 +32,7 @@ _COMMANDS = {
     "append": ("limedb.cli.edits:append", "Add to the end of a value."),
     "get-and-set": ("limedb.cli.edits:get_and_set", "Store a value, and print the one before."),
     "get-and-del": ("limedb.cli.edits:get_and_del", "Delete a key, and print its value."),
+    "txn": ("limedb.cli.txn:txn", "Change several keys at once, if they have what they must."),
     "lock": ("limedb.cli.lock:lock", "Run a command while holding a lock."),
     "keys": ("limedb.cli.browse:keys", "List keys, of the cluster or of one node."),
     "scan": ("limedb.cli.browse:scan", "List keys with their values."),

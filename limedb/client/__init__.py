@@ -12,12 +12,14 @@ from limedb.client.arguments import Consistency, Duration, Value, tls_of
 from limedb.client.client import Client
 from limedb.client.counters import Counter, SyncCounter
 from limedb.client.feeds import Feed, Watch
+from limedb.client.leases import Lease
 from limedb.client.locks import Leader, Lock
 from limedb.client.outcomes import Entry
 from limedb.client.routing import Follow
 from limedb.client.sync import SyncClient
 from limedb.client.sync_feeds import SyncFeed, SyncWatch
-from limedb.client.sync_locks import SyncLeader, SyncLock
+from limedb.client.sync_locks import SyncLeader, SyncLease, SyncLock
+from limedb.client.transactions import SyncTransaction, Transaction, TransactionResult
 from limedb.client.watches import Change
 from limedb.core.receipt import Receipt
 from limedb.tls.bearer import Token
@@ -30,15 +32,20 @@ __all__ = [
     "Entry",
     "Feed",
     "Leader",
+    "Lease",
     "Lock",
     "Receipt",
     "SyncClient",
     "SyncCounter",
     "SyncFeed",
     "SyncLeader",
+    "SyncLease",
     "SyncLock",
+    "SyncTransaction",
     "SyncWatch",
     "Token",
+    "Transaction",
+    "TransactionResult",
     "Value",
     "Watch",
     "connect",

@@ -32,7 +32,8 @@ from limedb.client.batch_bytes import deleting, marked, storing
 from limedb.client.batches import EntryReads, Reads
 from limedb.client.conditions import UNGIVEN, Ungiven, condition_of, depending
 from limedb.client.counters import Counter
-from limedb.client.edit_calls import EditCalls
+from limedb.client.lease_calls import LeaseCalls
+from limedb.client.leases import Lease, check_lease
 from limedb.client.lock_calls import LockCalls
 from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import MISSING, Entry, Outcome, Stored
@@ -54,7 +55,7 @@ from limedbpb.v1 import record_pb2
 D = TypeVar("D")
 
 
-class Client(EditCalls, LockCalls):
+class Client(LeaseCalls, LockCalls):
     """A cluster, from `connect`. It belongs to the event loop that entered it.
 
     Every function takes consistency ("one", "quorum", "all", "linearizable"; None: as in `connect`) and
@@ -150,12 +151,14 @@ class Client(EditCalls, LockCalls):
         if_value: Value | Ungiven = UNGIVEN,
         if_exists: bool = False,
         keep_ttl: bool = False,
+        lease: Lease | int | None = None,
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> Receipt:
         """Store a value. ttl: how long it lives (seconds, or a timedelta); expires_at: instead of that, until
         when (seconds since 1970, or a datetime with a time zone), where a moment that has passed deletes the
-        key; keep_ttl: True: as long as the value before it would have; none of them: forever.
+        key; keep_ttl: True: as long as the value before it would have; lease: as long as a lease, or its id;
+        none of them: forever.
 
         if_version, if_absent, if_value, if_exists: what the key must have for it, one of these: a version (0:
         no value), no value, this value, any value. ConditionFailedError: it has something else; nothing was
@@ -164,10 +167,11 @@ class Client(EditCalls, LockCalls):
         moment = 0 if expires_at is None else moment_ms(expires_at)
         write = _storing(key, value, milliseconds(ttl), moment)
         condition = condition_of(key, if_version, if_absent, if_value, if_exists)
-        if condition is None and not keep_ttl:
+        if condition is None and not keep_ttl and lease is None:
             return (await self._write(key, write, consistency, timeout)).receipt
         has_life = bool(milliseconds(ttl) or moment)
-        write = depending(key, write, condition, flag("keep_ttl", keep_ttl), has_life)
+        held = 0 if lease is None else check_lease(key, lease)
+        write = depending(key, write, condition, flag("keep_ttl", keep_ttl), has_life, held)
         version = condition.version or 0 if condition is not None else 0
         return (await self._write(key, write, consistency, timeout, version)).receipt
 

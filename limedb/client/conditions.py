@@ -58,16 +58,26 @@ def condition_of(
 
 
 def depending(
-    key: str, write: bytes, condition: CuriousCondition | None, keep_ttl: bool = False, has_life: bool = False
+    key: str,
+    write: bytes,
+    condition: CuriousCondition | None,
+    keep_ttl: bool = False,
+    has_life: bool = False,
+    lease: int = 0,
 ) -> bytes:
     """Let a write, in the bytes of a BatchWrite, depend on what its key has. keep_ttl: its value expires when
-    the one before it would have. InvalidRequestError: it has a life of its own.
+    the one before it would have. lease: the id of one to which it is attached; 0: to none.
+    InvalidRequestError: it has a life of its own.
     """
+    if lease and (keep_ttl or has_life):
+        raise InvalidRequestError(
+            f"key {brief(key)} has a lease and a ttl, an expires_at or keep_ttl: give one"
+        )
     if keep_ttl and has_life:
         raise InvalidRequestError(
             f"key {brief(key)} has keep_ttl and a ttl or an expires_at: give one of them"
         )
-    more = kv_pb2.BatchWrite(keep_ttl=keep_ttl)
+    more = kv_pb2.BatchWrite(keep_ttl=keep_ttl, lease=lease)
     if condition is not None:
         require(more, condition)
     return write + more.SerializeToString()  # the fields of both, for a message's parts may be joined

@@ -21,8 +21,9 @@ from limedb.client.arguments import (
     whole_number,
 )
 from limedb.client.feed_calls import FeedCalls
-from limedb.client.outcomes import Edited
+from limedb.client.outcomes import Answered, Edited, Outcome
 from limedb.client.retrying_executor import PendingCall, new_key
+from limedb.client.transactions import Transaction
 from limedb.core.edits import LEAST_NUMBER, MOST_NUMBER
 from limedb.errors import InvalidRequestError, brief
 from limedbpb.v1 import kv_pb2
@@ -110,11 +111,32 @@ class EditCalls(FeedCalls):
         request = kv_pb2.GetAndDeleteRequest(key=key)
         return cast("Value | None", await self._edit("get_and_delete", request, consistency, timeout))
 
+    def txn(self) -> Transaction:
+        """Return a transaction, to be given comparisons and steps, and committed: of keys of one group.
+
+        await db.txn().when("{cart:7}total", value="3").set("{cart:7}total", "4").commit()
+        """
+        return Transaction(self.transact)
+
+    async def transact(
+        self, key: str, request: kv_pb2.TxnRequest, timeout: Duration | None = None
+    ) -> kv_pb2.TxnResponse:
+        """Send a transaction until it has an outcome; return the answer. key: one of its keys. Use `txn`."""
+        outcome = await self._carry_out("txn", key, request.SerializeToString(), None, timeout)
+        return cast("kv_pb2.TxnResponse", cast("Answered", outcome).answer)
+
     async def _edit(
         self, operation: str, request: Message, consistency: Consistency, timeout: Duration | None
     ) -> int | Value | None:
         """Send an edit until it has an outcome; return its answer."""
-        key, data = request.key, request.SerializeToString()
+        data = request.SerializeToString()
+        outcome = await self._carry_out(operation, request.key, data, consistency, timeout)
+        return cast("Edited", outcome).answer
+
+    async def _carry_out(
+        self, operation: str, key: str, data: bytes, consistency: Consistency, timeout: Duration | None
+    ) -> Outcome:
+        """Send a change until it has an outcome. data: its message."""
         level = self._level if consistency is None else level_of(consistency)
         limit = self._timeout if timeout is None else seconds_of(timeout)
         executor = self._opened()
@@ -122,7 +144,7 @@ class EditCalls(FeedCalls):
         await executor.carry([job], level, executor.time() + limit)
         if (error := job.error()) is not None:
             raise error
-        return cast("Edited", job.outcome).answer
+        return job.outcome
 
 
 def _fill(request: kv_pb2.AppendRequest | kv_pb2.GetAndSetRequest, value: Value) -> None:

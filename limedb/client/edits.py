@@ -11,15 +11,16 @@ from typing import Any
 from typing_extensions import override
 
 from limedb.client.batches import Writes, refusal
-from limedb.client.outcomes import Edited, Outcome
+from limedb.client.outcomes import Answered, Edited, Outcome
 from limedb.core.receipt import Receipt
 from limedb.encoding.varint import head, varint
 from limedbpb.v1 import kv_pb2, record_pb2
 
+LEASE_OPERATIONS = ("grant_lease", "renew_lease", "revoke_lease", "lease_time_to_live")
 _CONSISTENCY = b"\x28"  # the tag of the level, the same in all of them
 _TAGS = {
     name: bytes(varint(kv_pb2.SessionRequest.DESCRIPTOR.fields_by_name[name].number << 3 | 2))
-    for name in ("increment", "append", "get_and_set", "get_and_delete")
+    for name in ("increment", "append", "get_and_set", "get_and_delete", "txn", *LEASE_OPERATIONS)
 }
 
 
@@ -45,7 +46,8 @@ class Edits(Writes):
     def outcomes(self, address: str, response: kv_pb2.SessionResponse) -> Sequence[Outcome]:
         if not response.HasField(self.operation):
             raise refusal(address, response)
-        return [edited(getattr(response, self.operation))]
+        answer = getattr(response, self.operation)
+        return [edited(answer) if isinstance(answer, EditResponse) else Answered(answer)]
 
 
 EditResponse = (

@@ -81,6 +81,10 @@ class Calls(Protocol):
         """As in Client."""
 
 
+class GoneError(Exception):
+    """It is lost; the text says why."""
+
+
 class Hold:
     """One lock in the hands of one client. ttl: seconds that the nodes keep it without a renewal. timeout:
     seconds of a call. holder: shown to others. lost: called when it is no longer held, in the client's loop.
@@ -106,12 +110,12 @@ class Hold:
     @property
     def is_held(self) -> bool:
         """Whether it may be relied on now."""
-        return self.token > 0 and not self._reason and _now() < self._until
+        return self.token > 0 and not self._reason and now() < self._until
 
     def check(self) -> None:
         """LockLostError: it isn't held, or no longer."""
         if not self.is_held:
-            raise LockLostError(self._key, self._reason or self._late())
+            raise self._lost(self._reason or self._late())
 
     async def take(self, wait: float | None) -> int:
         """Take it; return the fencing token. wait: seconds; None: as long as it takes, also for nodes that
@@ -122,14 +126,17 @@ class Hold:
         if self.token:
             raise InvalidRequestError(f"lock {brief(self._key)} is held by this object already")
         self._value, self._reason = f"{self._holder} {secrets.token_hex(8)}", ""
-        end = None if wait is None else _now() + wait
+        end = None if wait is None else now() + wait
         try:
             self.token = await self._take(end)
         except BaseException:
             self._give_back_later()
             raise
-        self._renewal = asyncio.create_task(self._keep(), name=f"the renewal of lock {self._key}")
+        self._begin_renewals()
         return self.token
+
+    def _begin_renewals(self) -> None:
+        self._renewal = asyncio.create_task(self._keep(), name=f"the renewal of {self._key}")
 
     async def give_back(self) -> None:
         """Let others have it. LockLostError: it was lost before. UnavailableError and RequestTimeoutError:
@@ -141,17 +148,27 @@ class Hold:
             renewal.cancel()
             await asyncio.gather(renewal, return_exceptions=True)
         if not token or self._reason:
-            raise LockLostError(self._key, self._reason or "it is not held")
+            raise self._lost(self._reason or "it is not held")
+        try:
+            await self._end(token)
+        except GoneError as gone:
+            raise self._lost(str(gone)) from None
+
+    async def _end(self, token: int) -> None:
+        """Let others have it. GoneError: it is lost."""
         try:
             await self._calls.delete(self._key, if_value=self._value)
         except ConditionFailedError as failed:
-            raise LockLostError(self._key, _who_has(failed)) from None
+            raise GoneError(_who_has(failed)) from None
+
+    def _lost(self, why: str) -> LockLostError:
+        return LockLostError(self._key, why)
 
     async def _take(self, end: float | None) -> int:
         pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         answer = await self._attempt(looks_first=False)
         while not isinstance(answer, int):
-            left = inf if end is None else end - _now()
+            left = inf if end is None else end - now()
             if left <= 0:
                 raise answer
             await asyncio.sleep(min(pauses.pause(), left))
@@ -193,7 +210,7 @@ class Hold:
         """Return the token. ConditionFailedError: somebody has it. OutcomeUnknownError.
         RequestTimeoutError: it took so long that the lock's life is over.
         """
-        began = _now()
+        began = now()
         try:
             receipt = await self._calls.set(
                 self._key, self._value, self._ttl, if_absent=True, timeout=self._timeout
@@ -201,12 +218,12 @@ class Hold:
         except ConditionFailedError as failed:
             if failed.value != self._value:
                 raise
-            began = _now()  # an earlier try was carried out
+            began = now()  # an earlier try was carried out
             receipt = await self._calls.set(
                 self._key, self._value, self._ttl, if_value=self._value, timeout=self._timeout
             )
         self._until = began + self._ttl * RELIED
-        if _now() >= self._until:
+        if now() >= self._until:
             raise RequestTimeoutError(self._ttl * RELIED, "the nodes, which is longer than the lock lives")
         return receipt.version
 
@@ -215,16 +232,15 @@ class Hold:
         pauses = Pauses(FIRST_PAUSE_SECONDS, self._ttl / RENEWALS)
         wait, trouble = self._ttl / RENEWALS, ""
         while True:
-            await asyncio.sleep(max(0.0, min(wait, self._until - _now())))
-            if _now() >= self._until:
+            await asyncio.sleep(max(0.0, min(wait, self._until - now())))
+            if now() >= self._until:
                 self._lose(trouble or self._late())
                 return
-            began = _now()
+            began = now()
             try:
-                left = max(0.001, self._until - began)
-                await self._calls.set(self._key, self._value, self._ttl, if_value=self._value, timeout=left)
-            except ConditionFailedError as failed:
-                self._lose(_who_has(failed))
+                await self._renew(max(0.001, self._until - began))
+            except GoneError as gone:
+                self._lose(str(gone))
                 return
             except ClientStateError as error:
                 self._lose(str(error))
@@ -236,6 +252,13 @@ class Hold:
             else:
                 self._until, trouble, wait = began + self._ttl * RELIED, "", self._ttl / RENEWALS
                 pauses.begin_anew()
+
+    async def _renew(self, timeout: float) -> None:
+        """Let it live for its whole time again. GoneError: it is lost."""
+        try:
+            await self._calls.set(self._key, self._value, self._ttl, if_value=self._value, timeout=timeout)
+        except ConditionFailedError as failed:
+            raise GoneError(_who_has(failed)) from None
 
     def _lose(self, reason: str) -> None:
         self._reason = reason
@@ -313,7 +336,7 @@ def _who_has(failed: ConditionFailedError) -> str:
     return f"{brief(holder_in(failed.value))} has it"
 
 
-def _now() -> float:
+def now() -> float:
     """Seconds on a clock that nobody sets, and that runs while the machine sleeps."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -4,7 +4,7 @@ It owns these values, and after which of them a call may be tried again. It must
 """
 
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from limedb.core.receipt import Receipt
 from limedb.errors import (
@@ -54,6 +54,12 @@ class Edited(NamedTuple):
     answer: int | str | bytes | None
 
 
+class Answered(NamedTuple):
+    """A request that has an answer of its own kind, a message."""
+
+    answer: Any
+
+
 class NoAnswer(NamedTuple):
     """No answer came. address: the node's. begun: whether the node may have begun it. waited: the seconds
     after which time ran out, else 0.
@@ -65,7 +71,7 @@ class NoAnswer(NamedTuple):
     waited: float = 0.0
 
 
-Outcome = str | bytes | Entry | Missing | Stored | Edited | LimeDBError | NoAnswer
+Outcome = str | bytes | Entry | Missing | Stored | Edited | Answered | LimeDBError | NoAnswer
 
 
 class RetryPolicy(Enum):

@@ -11,16 +11,15 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast, overload
 
-from limedb.client.arguments import Consistency, Duration, Moment, Value, check_key
+from limedb.client.arguments import Consistency, Duration, Moment, Value
 from limedb.client.client import Client
 from limedb.client.conditions import UNGIVEN, Ungiven
-from limedb.client.counters import SyncCounter
-from limedb.client.holding import DEFAULT_LOCK_SECONDS
 from limedb.client.life import FORKS, SYNC_USE, Life
 from limedb.client.outcomes import Entry
 from limedb.client.swaps import Edit
+from limedb.client.sync_coordination import SyncCoordination
 from limedb.client.sync_feeds import SyncFeed, SyncWatch
-from limedb.client.sync_locks import SyncLeader, SyncLock
+from limedb.client.sync_locks import SyncLease
 from limedb.client.watches import Change
 from limedb.core.receipt import Receipt
 
@@ -31,7 +30,7 @@ JOIN_SECONDS = 5.0
 """How long `close` waits for waiting calls to end, and then for the thread."""
 
 
-class SyncClient:
+class SyncClient(SyncCoordination):
     """A cluster, from `connect_sync`, for any number of threads. make: returns the asynchronous client.
 
     It has the functions of `Client`, which raise the same errors.
@@ -142,6 +141,7 @@ class SyncClient:
         if_value: Value | Ungiven = UNGIVEN,
         if_exists: bool = False,
         keep_ttl: bool = False,
+        lease: SyncLease | int | None = None,
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> Receipt:
@@ -157,6 +157,7 @@ class SyncClient:
                 if_value=if_value,
                 if_exists=if_exists,
                 keep_ttl=keep_ttl,
+                lease=lease.id if isinstance(lease, SyncLease) else lease,
                 consistency=consistency,
                 timeout=timeout,
             )
@@ -231,8 +232,7 @@ class SyncClient:
         timeout: Duration | None = None,
     ) -> int:
         """See Client.append."""
-        call = self._client.append(key, value, ttl=ttl, consistency=consistency, timeout=timeout)
-        return self._run(call)
+        return self._run(self._client.append(key, value, ttl=ttl, consistency=consistency, timeout=timeout))
 
     def get_and_set(
         self,
@@ -255,31 +255,6 @@ class SyncClient:
     ) -> Value | None:
         """See Client.get_and_delete."""
         return self._run(self._client.get_and_delete(key, consistency=consistency, timeout=timeout))
-
-    def counter(self, key: str) -> SyncCounter:
-        """See Client.counter."""
-        check_key(key)
-        return SyncCounter(self, key)
-
-    def lock(
-        self,
-        name: str,
-        ttl: Duration = DEFAULT_LOCK_SECONDS,
-        *,
-        wait: Duration | None = None,
-        holder: str | None = None,
-        on_lost: Callable[[], object] | None = None,
-    ) -> SyncLock:
-        """See Client.lock."""
-        lock = self._client.lock(name, ttl, wait=wait, holder=holder, on_lost=on_lost)
-        return SyncLock(lock, self._run)
-
-    def leader(
-        self, name: str, ttl: Duration = DEFAULT_LOCK_SECONDS, *, candidate: str | None = None
-    ) -> SyncLeader:
-        """See Client.leader."""
-        self._client.leader(name, ttl, candidate=candidate)  # checks them now
-        return SyncLeader(lambda: self.lock(name, ttl, holder=candidate), lambda: self.get(name))
 
     def get_many(
         self, keys: Iterable[str], *, consistency: Consistency = None, timeout: Duration | None = None

@@ -1,4 +1,4 @@
-"""Locks and leaders for code without asyncio.
+"""Locks, leases and leaders for code without asyncio.
 
 It must never call the caller's work in the thread of the client, which renews the lock meanwhile.
 
@@ -81,6 +81,15 @@ class SyncLock:
             error.add_note(f"besides, {lost}")
         except LimeDBError as failed:
             log.warning("a lock stays until it expires, since it could not be released: %s", failed)
+
+
+class SyncLease(SyncLock):
+    """As Lease. `acquire` grants it, `release` revokes it."""
+
+    @property
+    def id(self) -> int:
+        """See Lease.id."""
+        return self._lock.token
 
 
 class SyncLeader:

@@ -27,6 +27,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from limedb.core.hlc import wall_ms_of
+from limedb.core.leases import is_mark
 from limedb.core.record import Past, Record
 
 MIN_LINEAGE, MAX_LINEAGE = 16, 256
@@ -93,8 +94,12 @@ def next_lineage(
 
 
 def renewed_lineage(states: tuple[Past, ...], ballot: int) -> tuple[Past, ...]:
-    """The lineage of a record with the content of the newest of some states: what that answered is kept."""
+    """The lineage of a record with the content of the newest of some states: what that answered is kept, and
+    the lease that its value is attached to.
+    """
     own, newest = next_lineage(states, ballot)[0], states[0]
+    if is_mark(newest.outcome):
+        own = own._replace(outcome=newest.outcome)
     return (own, newest, *next_lineage(states, ballot)[2:])
 
 

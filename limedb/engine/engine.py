@@ -30,11 +30,13 @@ from limedb.core.membership import NodeState
 from limedb.core.problems import Problem, Problems
 from limedb.core.stop_limits import drain_seconds, uncounted_ms
 from limedb.core.topology import MemberState
+from limedb.encoding.groups import GroupMessages
 from limedb.engine.world import Settings, World
 from limedb.ports import Saved
 from limedb.replication.checked_replicas import CheckedReplicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.coordinator import Coordinator
+from limedb.replication.groups.upkeep import GroupUpkeep
 from limedb.replication.in_flight import InFlight
 from limedb.replication.peer_door import PeerDoor
 from limedb.replication.read.local_reads import LocalReads
@@ -111,6 +113,14 @@ class Engine:
         self.door = self.door_class(self.replica, self.skew)
         self.coordinator = self._new_coordinator(world, versions)
         self.coordinator.resolver.on_conflict = world.store.damage.note_conflict
+        self.group_upkeep = GroupUpkeep(
+            settings.node_url,
+            self.topology_store,
+            self.coordinator.groups,
+            self.replica.own_range,
+            clock,
+            self.skew.now_ms,
+        )
         self.scanner = Scanner(
             self.topology_store, self.replicas, self.replica, self.skew.now_ms, settings.level
         )
@@ -160,6 +170,7 @@ class Engine:
             versions,
             world.hints,
             self.skew,
+            GroupMessages(),
             self._settings.level,
             name=self._settings.node_url,
             driver_class=self.driver_class,
@@ -263,6 +274,7 @@ class Engine:
             "scrubbing": self.scrubber.run,
             "the fetching of refused writes": self.refused.run,
             "the watch over lost hints": self.lost_hints.watch,
+            "the upkeep of groups": self.group_upkeep.run,
             "the repair for lost hints": self.lost_hints.run,
         }
 

@@ -24,6 +24,9 @@ LimeDBError
     ├── EditRefusedError             the value of the key can't be changed as asked
     ├── LockTakenError               somebody else has the lock
     ├── LockLostError                the lock is no longer held
+    │   └── LeaseLostError           the client could not keep its lease alive
+    ├── LeaseNotFoundError           the lease has ended
+    ├── LeaseFullError               the lease has the most keys that it may have
     ├── UnknownPathError             Envoy publishes nothing there
     ├── UnknownNodeError             Envoy knows no node of the name that a request asks for
     ├── RequestTooLargeError         Envoy takes no request of this size
@@ -72,12 +75,13 @@ from limedb.errors.callers import (
     TokenFunctionError,
     UnauthenticatedError,
 )
+from limedb.errors.leases import LeaseFullError, LeaseNotFoundError
 from limedb.errors.limits import (
     LimitExceededError,
     OverloadedError,
     TooManyWatchesError,
 )
-from limedb.errors.locks import LockLostError, LockTakenError
+from limedb.errors.locks import LeaseLostError, LockLostError, LockTakenError
 from limedb.errors.remote import CLASSES, RemoteError
 from limedb.errors.requests import (
     AssetNotFoundError,
@@ -152,6 +156,9 @@ __all__ = [
     "InvalidRequestError",
     "KeyNotFoundError",
     "LaunchError",
+    "LeaseFullError",
+    "LeaseLostError",
+    "LeaseNotFoundError",
     "LevelUnreachableError",
     "LimeDBError",
     "LimitExceededError",

@@ -22,3 +22,13 @@ class LockLostError(LimeDBError):
     def __init__(self, key: str, why: str) -> None:
         super().__init__(f"lock {brief(key)} is lost: {why}")
         self.key, self.why = key, why
+
+
+class LeaseLostError(LockLostError):
+    """The lease was not renewed in time, or has ended: its keys are gone, or soon will be. Attributes: lease,
+    why.
+    """
+
+    def __init__(self, lease: int, why: str) -> None:
+        LimeDBError.__init__(self, f"lease {lease} is lost: {why}")
+        self.lease, self.key, self.why = lease, "", why

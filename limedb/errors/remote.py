@@ -5,7 +5,7 @@ Tested in tests/errors/test_copies.py.
 
 from collections.abc import Mapping
 
-from limedb.errors import base, callers, limits, requests, starting, stores, unavailable
+from limedb.errors import base, callers, leases, limits, requests, starting, stores, unavailable
 from limedb.errors.base import LimeDBError
 
 
@@ -26,7 +26,7 @@ class RemoteError(LimeDBError):
         self.may_pass = known.may_pass if reason in CLASSES else code in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
 
 
-_MODULES = (base, starting, requests, callers, unavailable, limits, stores)
+_MODULES = (base, starting, requests, callers, unavailable, limits, leases, stores)
 CLASSES: dict[str, type[LimeDBError]] = {
     found.reason: found
     for module in _MODULES

@@ -31,6 +31,7 @@ from limedb.rpc.server.deadlines import Deadlines
 from limedb.rpc.server.gossip import GossipServicer
 from limedb.rpc.server.key_streams import KeyStreams
 from limedb.rpc.server.kv import KVServicer
+from limedb.rpc.server.lease import LeaseServicer
 from limedb.rpc.server.limits import Limits
 from limedb.rpc.server.memory import Memory
 from limedb.rpc.server.peer_states import PeerStates
@@ -80,6 +81,7 @@ class Services:
         cluster = AskedCluster(config.node_url, lambda: engine.topology_store.topology.cluster_id)
         caller = self.encryption.check_caller
         addressee = all_of(caller, partial(check_addressee, config.node_url))
+        leases = LeaseServicer(engine.coordinator.leases, checks, deadlines, self.clock, gate)
         kv = KVServicer(
             config.node_url,
             engine.coordinator,
@@ -94,8 +96,10 @@ class Services:
             cluster,
             gate,
             self.limits.for_requests,
+            leases.of_session,
         )
         server.add(kv, requests, check=cluster.check)
+        server.add(leases, requests, check=cluster.check)
         server.add(ClusterServicer(sources, checks, deadlines), requests)
         server.add(AdminServicer(sources, engine.topology_manager, engine.repairer, checks, engine.scrubber))
         server.add(GossipServicer(engine.gossiper, checks, self.clock), of_peers=True, check=caller)

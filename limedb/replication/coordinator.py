@@ -12,36 +12,39 @@ Tested in tests/replication/write/test_writer.py and tests/replication/read/test
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from random import Random
 from typing import TypeVar
 
 from limedb.aio.quorum_driver import QuorumDriver
-from limedb.aio.running_time import TIMER_SLACK_SECONDS
 from limedb.aio.stages import ensure_stages
 from limedb.aio.tasks import Tasks
+from limedb.core.groups import tag_of, tags_of
 from limedb.core.hlc import HybridClock
 from limedb.core.quorum import Level
+from limedb.core.transactions import Judged
 from limedb.errors import (
     ContendedError,
-    InvalidRequestError,
     KeyNotFoundError,
     LimeDBError,
-    RequestTimeoutError,
 )
-from limedb.ports import Clock, HintLog, Placement, Replicas
+from limedb.ports import Clock, GroupForm, HintLog, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.conditional.proposer import ConditionalProposer
 from limedb.replication.fanout import Fanout
+from limedb.replication.groups.groups import Groups
+from limedb.replication.groups.transaction import Transaction
 from limedb.replication.idempotency.proposer import IdempotencyProposer, operation_of
+from limedb.replication.leases.leases import Leases
 from limedb.replication.read.confirmed_reads import ConfirmedReads, OwnRecords, too_late
 from limedb.replication.read.get_batcher import GetBatcher
 from limedb.replication.read.read_repair import BlockingReadRepair
 from limedb.replication.read.reader import Reader
 from limedb.replication.read.resolver import Read, ReadResolver
 from limedb.replication.requests import MAX_ATTEMPTS, Counters, Found, Outcome, Write, WriteBatch, Written
+from limedb.replication.write.apart import write_apart, write_by_group, write_in_portions
 from limedb.replication.write.batcher import WriteBatcher
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored
 from limedb.replication.write.portions import PORTION_BYTES, is_large, portions
@@ -49,8 +52,6 @@ from limedb.replication.write.writer import Writer
 
 __all__ = ["MAX_ATTEMPTS", "Coordinator", "Counters", "Found", "Write", "Written"]
 
-CONDITIONAL_AT_ONCE = 32
-"""Conditional writes of a batch that are under way at a time."""
 CLOSING_SECONDS = 1.0
 """How long sends that no request waits for may continue, when the node stops."""
 
@@ -59,15 +60,18 @@ class Coordinator:
     """Takes requests for any key. Deadlines are seconds of clock.monotonic; a level of None is the default.
 
     name: of the node, its URL. own: its own replica, for reads that begin there; None: there are none.
-    counters: what it did besides answering. resolver: reads for it; `resolver.read_repair` may be replaced.
-    confirmed_reads: reads that begin at the own replica. The classes of these and of the writer (`*_class`)
-    may be others in a subclass. portion_bytes: of a large batch, as `portions` has it; simulations set less.
+    counters: what it did besides answering. form: of what the registers of groups hold. resolver: reads for
+    it; `resolver.read_repair` may be replaced. confirmed_reads: reads that begin at the own replica. The
+    classes of these and of the writer (`*_class`) may be others in a subclass. portion_bytes: of a large
+    batch, as `portions` has it; simulations set less.
     """
 
     confirmed_reads_class = ConfirmedReads
     get_batcher_class = GetBatcher
     writer_class = Writer
     conditional_class = ConditionalProposer
+    groups_class = Groups
+    leases_class = Leases
 
     def __init__(
         self,
@@ -77,6 +81,7 @@ class Coordinator:
         versions: HybridClock,
         hints: HintLog,
         skew: ClockSkewGuard,
+        form: GroupForm,
         default_level: Level = Level.QUORUM,
         name: str = "",
         driver_class: type[QuorumDriver] = QuorumDriver,
@@ -112,6 +117,8 @@ class Coordinator:
             rng or Random(),
         )
         self.resolver.settle = self.conditional.settle
+        self.leases = self.leases_class(self.resolver, self.conditional, skew.now_ms, rng or Random())
+        self.groups = self.groups_class(self.resolver, self._writer, self.conditional, form, skew.now_ms)
         self._versions, self._name = versions, name
         self.portion_bytes = PORTION_BYTES
 
@@ -120,6 +127,8 @@ class Coordinator:
         that a replica may answer; ResponseTooLargeError, or RemoteError of that reason: it has more.
         """
         level = level or self._default
+        if failed := await self._end_groups((key,), level, deadline):
+            raise failed[tag_of(key)]
         read = await self.resolver.resolve_alone(key, level, deadline, most)
         if read is None:
             (read,) = await self.resolver.resolve((key,), level, deadline, most=most)
@@ -130,6 +139,8 @@ class Coordinator:
         empty: nothing is stored. None: `get` it. Whether it has expired is for the caller to see. Errors of
         `get`.
         """
+        if self.ends_groups((key,), level):
+            return None
         return await self._gets.get(key, level or self._default, deadline)
 
     async def get_many(
@@ -141,11 +152,41 @@ class Coordinator:
         level = level or self._default
         by_key = dict.fromkeys(keys)
         different = keys if len(by_key) == len(keys) else [*by_key]
+        if failed := await self._end_groups(different, level, deadline):
+            return await self._get_others(keys, failed, level, deadline, most)
         outcomes = await self._get_different(different, level, deadline, most)
         if different is keys:
             return outcomes
         by_name = dict(zip(different, outcomes, strict=True))
         return [by_name[key] for key in keys]
+
+    def ends_groups(self, keys: Sequence[str], level: Level | None) -> bool:
+        """Whether a read of keys has to store first what changes of their groups have left."""
+        return (level or self._default) is Level.LINEARIZABLE and bool(tags_of(keys))
+
+    async def transact(self, wanted: Transaction, deadline: float) -> tuple[Judged, Written | None]:
+        """See Groups.transact."""
+        return await self.groups.transact(wanted, deadline)
+
+    async def _end_groups(self, keys: Sequence[str], level: Level, deadline: float) -> dict[str, LimeDBError]:
+        """Store what changes of groups have left for keys, if the level asks for it; the tags of those where
+        that failed, and why.
+        """
+        return await self.groups.end(tags_of(keys), deadline) if self.ends_groups(keys, level) else {}
+
+    async def _get_others(
+        self,
+        keys: Sequence[str],
+        failed: Mapping[str, LimeDBError],
+        level: Level,
+        deadline: float,
+        most: int | None,
+    ) -> list[Outcome]:
+        """As get_many, where groups with some tags can't be read."""
+        others = [*dict.fromkeys(key for key in keys if tag_of(key) not in failed)]
+        found = await self._get_different(others, level, deadline, most) if others else ()
+        by_key = dict(zip(others, found, strict=True))
+        return [by_key[key] if key in by_key else failed[tag_of(key)] for key in keys]
 
     async def _get_different(
         self, keys: Sequence[str], level: Level, deadline: float, most: int | None
@@ -186,6 +227,10 @@ class Coordinator:
         attempt after the first that fails says that the outcome is unknown.
         """
         level = level or self._default
+        if write.lease:
+            return await self.leases.attach(write.lease, write, deadline)
+        if tag := tag_of(write.key):
+            return await self.groups.write(tag, write, level, deadline)
         if write.is_conditional:
             return await self.conditional.write(write, deadline)
         if level is Level.LINEARIZABLE or write.idempotency_key:
@@ -205,36 +250,13 @@ class Coordinator:
         if isinstance(writes, WriteBatch):
             return await self._different(writes, level, deadline)
         if any(write.is_conditional for write in writes):
-            return await self._some_conditional(writes, level, deadline)
+            return await write_apart(writes, level, deadline, self.write, self._different)
         by_key = {write.key: write for write in writes}
         if len(by_key) == len(writes):
             return await self._different(writes, level, deadline)
         outcomes = await self._different([*by_key.values()], level, deadline)
         by_name = dict(zip(by_key, outcomes, strict=True))
         return [by_name[write.key] for write in writes]
-
-    async def _some_conditional(
-        self, writes: Sequence[Write], level: Level, deadline: float
-    ) -> Sequence[Written | LimeDBError]:
-        """As write_many, where some depend on what their keys have: each is judged by itself.
-        InvalidRequestError: two are of one key.
-        """
-        if len({write.key for write in writes}) < len(writes):
-            raise InvalidRequestError("a batch with conditions has a key twice: each key may be in it once")
-        others = [write for write in writes if not write.is_conditional]
-        turns = asyncio.Semaphore(CONDITIONAL_AT_ONCE)
-
-        async def judge(write: Write) -> Written | LimeDBError:
-            async with turns:
-                try:
-                    return await self.conditional.write(write, deadline)
-                except LimeDBError as error:
-                    return error
-
-        judged = asyncio.gather(*(judge(write) for write in writes if write.is_conditional))
-        plain = iter(await self._different(others, level, deadline) if others else ())
-        conditional = iter(await judged)
-        return [next(conditional) if write.is_conditional else next(plain) for write in writes]
 
     async def write_direct(self, node_url: str, write: Write, deadline: float) -> Written:
         """Store at the node that is named, whether it owns the key or not. Errors of Replica.apply;
@@ -260,28 +282,12 @@ class Coordinator:
         self, writes: Sequence[Write], level: Level, deadline: float
     ) -> Sequence[Written | LimeDBError]:
         """As write_many, for writes of different keys."""
-        write = self._in_portions if is_large(writes, self.portion_bytes) else self._outcomes
-        return await write(writes, level, deadline)
-
-    async def _in_portions(
-        self, writes: Sequence[Write], level: Level, deadline: float
-    ) -> Sequence[Written | LimeDBError]:
-        """As _outcomes; others have their turns between portions. What fails a portion is raised only where
-        nothing was written before, and none is begun after the deadline.
-        """
-        outcomes: list[Written | LimeDBError] = []
-        began = self._clock.monotonic()
-        for portion in portions(writes, self.portion_bytes):
-            try:
-                if outcomes and (now := self._clock.monotonic()) + TIMER_SLACK_SECONDS > deadline:
-                    raise RequestTimeoutError(now - began, "the writes of the batch before this one")
-                outcomes += await self._outcomes(portion, level, deadline)
-            except LimeDBError as error:
-                if not outcomes:
-                    raise
-                outcomes += [_not_begun(write, error) for write in portion]
-            await asyncio.sleep(0)
-        return outcomes
+        if not isinstance(writes, WriteBatch) and tags_of(write.key for write in writes):
+            return await write_by_group(writes, level, deadline, self.groups.write_all, self._different)
+        if not is_large(writes, self.portion_bytes):
+            return await self._outcomes(writes, level, deadline)
+        shares = portions(writes, self.portion_bytes)
+        return await write_in_portions(shares, level, deadline, self._clock, self._outcomes)
 
     async def _outcomes(
         self, writes: Sequence[Write], level: Level, deadline: float
@@ -369,13 +375,6 @@ class Coordinator:
         if record is None or record.value is None or not record.is_live(self._skew.now_ms()):
             return KeyNotFoundError(read.key)
         return Found(record.value, read.node_url, record.encoded, record.version, record.expires_at)
-
-
-def _not_begun(write: Write, error: LimeDBError) -> LimeDBError:
-    """The outcome of a write that this attempt did not begin."""
-    job = PendingWrite(write)
-    job.may_be_stored = write.attempt > 0
-    return as_unknown_if_maybe_stored(job, error)
 
 
 T = TypeVar("T", Found, Written)

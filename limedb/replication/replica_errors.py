@@ -12,6 +12,7 @@ from limedb.errors import (
     ReplicaUnreachableError,
     RequestTimeoutError,
     StaleEpochError,
+    brief,
 )
 
 
@@ -35,3 +36,14 @@ def failure_text(error: LimeDBError) -> str:
     if is_newcomer(error):
         return "it is new or lost its data: it joins, and has not heard yet that it was let in"
     return str(error)
+
+
+def in_terms_of(error: LimeDBError, own_key: str, key: str) -> LimeDBError:
+    """An error of a key of LimeDB's own as one of a key that its caller knows."""
+    if getattr(error, "key", None) == own_key:
+        own, theirs = brief(own_key), brief(key)
+        error.key = key  # type: ignore[attr-defined]
+        error.args = tuple(str(arg).replace(own, theirs) for arg in error.args)
+        if isinstance(missing := getattr(error, "missing", None), dict):
+            missing.update({url: why.replace(own, theirs) for url, why in missing.items()})
+    return error

@@ -34,7 +34,7 @@ class Write(NamedTuple):
 
     condition: what the key must have for the write to take effect; None: it always does. keep_ttl: the value
     expires when the one before it would have. edit: makes the new value of the one that the key has, with
-    `value` as what is given; None: that is the new value.
+    `value` as what is given; None: that is the new value. lease: to which the value is attached; 0: to none.
     """
 
     key: str
@@ -46,11 +46,12 @@ class Write(NamedTuple):
     condition: Condition | None = None
     keep_ttl: bool = False
     edit: Edit | None = None
+    lease: int = 0
 
     @property
     def is_conditional(self) -> bool:
         """Whether it depends on what the key has."""
-        return self.condition is not None or self.keep_ttl or self.edit is not None
+        return self.condition is not None or self.keep_ttl or self.edit is not None or self.lease > 0
 
 
 class WriteBatch(Sequence[Write]):

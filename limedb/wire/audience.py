@@ -29,9 +29,13 @@ _CLIENTS, _OPERATORS, _NODES = Audience.CLIENTS, Audience.OPERATORS, Audience.NO
 AUDIENCES: dict[str, dict[str, Audience]] = {
     "limedb.v1.KVService": {
         "Set": _CLIENTS, "Get": _CLIENTS, "Delete": _CLIENTS, "Increment": _CLIENTS, "Append": _CLIENTS,
-        "GetAndSet": _CLIENTS, "GetAndDelete": _CLIENTS, "SetDirect": Audience.ON_REQUEST,
+        "GetAndSet": _CLIENTS, "GetAndDelete": _CLIENTS, "Txn": _CLIENTS, "SetDirect": Audience.ON_REQUEST,
         "ListKeys": _CLIENTS, "BatchGet": _CLIENTS, "BatchSet": _CLIENTS, "Scan": _CLIENTS, "Watch": _CLIENTS,
         "Session": _CLIENTS,
+    },
+    "limedb.v1.LeaseService": {
+        "GrantLease": _CLIENTS, "RenewLease": _CLIENTS, "KeepAlive": _CLIENTS, "RevokeLease": _CLIENTS,
+        "LeaseTimeToLive": _CLIENTS,
     },
     "limedb.v1.ClusterService": {
         "GetState": _CLIENTS, "GetRing": _CLIENTS, "GetGossip": _CLIENTS, "LocateKey": _CLIENTS,

@@ -1,8 +1,8 @@
 """The writes of a BatchSet as bytes, and those of them that need nothing but a version to be stored.
 
-It owns what a plain write is: a key of 1 to 127 bytes and one text or blob of at most 16 KiB, in this order,
-and no other field. It must never let a write pass for plain that the whole way (`rpc/server/checks.py`) would
-refuse, or store otherwise.
+It owns what a plain write is: a key of 1 to 127 bytes without a tag (`core/groups.py`) and one text or blob
+of at most 16 KiB, in this order, and no other field. It must never let a write pass for plain that the whole
+way (`rpc/server/checks.py`) would refuse, or store otherwise.
 
 A BatchWrite is a message of its own within the request, so a message that declares `writes` as bytes reads
 the same request.
@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from typing_extensions import override
 
+from limedb.core.groups import has_tag
 from limedb.core.record import RecordBatch
 from limedb.encoding.batch import BLOB, KEY, TEXT, VERSION, PlainRecords, plain_name
 from limedb.errors import MalformedRequestError
@@ -90,6 +91,8 @@ def plain_writes(items: Iterable[bytes], max_value_size: int) -> PlainWrites | N
     for item in items:
         name = plain_name(item, _KEY, _VALUE, _BLOB)
         if not name or len(item) > max_value_size or not name[0]:  # a reserved key begins with NUL
+            return None
+        if has_tag(name):  # it is decided with its group
             return None
         kept.append(item)
         names.append(name)

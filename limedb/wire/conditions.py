@@ -16,7 +16,7 @@ from limedb.core.record import Record
 from limedb.errors import ConditionFailedError, LimeDBError, UnsupportedError
 from limedbpb.v1 import kv_pb2
 
-WriteMessage = kv_pb2.SetRequest | kv_pb2.DeleteRequest | kv_pb2.BatchWrite
+WriteMessage = kv_pb2.SetRequest | kv_pb2.DeleteRequest | kv_pb2.BatchWrite | kv_pb2.TxnCompare
 
 
 class CuriousCondition(Condition):

@@ -29,6 +29,7 @@ _NUMBER, _TIMEOUT, _FENCE, _KEY, _RECORD = 0x0D, 0x15, b"\x1a", b"\x22", b"\x2a"
 _COPIED, _MOST, _SUMS, _IN_COLUMNS = b"\x30\x01", b"\x38", b"\x42", b"\x48\x01"
 _FOUND, _RESULT, _NEWER, _REFUSAL, _APPLIED = b"\x12", b"\x1a", b"\x22", b"\x2a", b"\x42"
 _COMPARED, _DIFFERING = b"\x30\x01", b"\x3a"
+_PROMISE, _RELEASE, _PROMISED, _RELEASED = b"\x52", b"\x5a", b"\x4a", b"\x50\x01"
 # Tags of AppliedColumns.
 _COLUMN_EXISTED, _COLUMN_PREVIOUS, _PLACES, _VERSIONS = b"\x0a", b"\x12", b"\x1a", b"\x22"
 # Tags of ApplyResult.
@@ -73,6 +74,29 @@ def apply_body(records: Iterable[Record], fence: Fence, copied: bool = False) ->
         parts.append(_COPIED)
     parts.append(_IN_COLUMNS)
     return b"".join(parts)
+
+
+def promise_body(request: replica_pb2.PromiseRequest, fence: Fence) -> bytes:
+    """A ballot to promise, without a head."""
+    data = request.SerializeToString()
+    return b"".join((_fence(fence), _PROMISE, varint(len(data)), data))
+
+
+def release_body(request: replica_pb2.ReleaseRequest, fence: Fence) -> bytes:
+    """A promise to take back, without a head."""
+    data = request.SerializeToString()
+    return b"".join((_fence(fence), _RELEASE, varint(len(data)), data))
+
+
+def promise_answer(response: replica_pb2.PromiseResponse) -> bytes:
+    """The answer to a ballot, without a head."""
+    data = response.SerializeToString()
+    return b"".join((_PROMISED, varint(len(data)), data))
+
+
+def release_answer() -> bytes:
+    """The answer to a promise that was to be taken back, without a head."""
+    return _RELEASED
 
 
 def _records(records: Iterable[Record]) -> bytes:

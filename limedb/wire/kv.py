@@ -35,6 +35,7 @@ def write_from(request: SetMessage, kind: str) -> Write:
         request.expires_at_ms,
         condition_from(request),
         request.keep_ttl,
+        lease=request.lease,
     )
 
 
@@ -121,6 +122,7 @@ def batch_write_from(item: kv_pb2.BatchWrite, kind: str) -> Write:
         item.expires_at_ms,
         condition_from(item),
         item.keep_ttl,
+        lease=item.lease,
     )
 
 

@@ -26,9 +26,9 @@ from google.protobuf.descriptor import (
 
 from limedb.errors import LimeDBError
 from limedb.wire.status import bare_name, status_of
-from limedbpb.v1 import admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2
+from limedbpb.v1 import admin_pb2, cluster_pb2, dashboard_pb2, gossip_pb2, kv_pb2, lease_pb2
 
-_FILES = (kv_pb2, cluster_pb2, gossip_pb2, admin_pb2, dashboard_pb2)
+_FILES = (kv_pb2, lease_pb2, cluster_pb2, gossip_pb2, admin_pb2, dashboard_pb2)
 MOST = {
     FieldDescriptor.TYPE_UINT32: (1 << 32) - 1,
     FieldDescriptor.TYPE_UINT64: (1 << 64) - 1,

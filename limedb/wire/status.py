@@ -34,6 +34,8 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.UnauthenticatedError: grpc.StatusCode.UNAUTHENTICATED,
     errors.PermissionDeniedError: grpc.StatusCode.PERMISSION_DENIED,
     errors.KeyNotFoundError: grpc.StatusCode.NOT_FOUND,
+    errors.LeaseNotFoundError: grpc.StatusCode.NOT_FOUND,
+    errors.LeaseFullError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.ConditionFailedError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.EditRefusedError: grpc.StatusCode.FAILED_PRECONDITION,
     errors.AssetNotFoundError: grpc.StatusCode.NOT_FOUND,

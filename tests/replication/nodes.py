@@ -21,6 +21,7 @@ from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.selection import WatchFilter
 from limedb.core.topology import Fence, Member, Topology, initial_topology
+from limedb.encoding.groups import GroupMessages
 from limedb.encoding.record import encode, stored_form
 from limedb.errors import (
     LimeDBError,
@@ -182,7 +183,7 @@ class Line:
         return self._wire.nodes.replicas[self._url]
 
     async def _begin(self, kind: str, keys: Sequence[str], deadline: float) -> None:
-        self._wire.calls.append((kind, self._url, tuple(keys)))
+        self._wire.note(kind, self._url, tuple(keys))
         fault = self._wire.faults.get(self._url, FINE)
         if fault.refuses or fault.is_down:
             raise ReplicaUnreachableError(self._url, "connection refused")
@@ -202,6 +203,20 @@ class Wire:
         self.nodes = nodes
         self.faults: dict[str, Fault] = {}
         self.calls: list[tuple[str, str, tuple[str, ...]]] = []
+        self._awaited: list[tuple[str, str, asyncio.Event]] = []
+
+    def note(self, kind: str, node_url: str, keys: tuple[str, ...]) -> None:
+        """A call begins."""
+        self.calls.append((kind, node_url, keys))
+        for wanted, key, event in self._awaited:
+            if kind == wanted and key in keys:
+                event.set()
+
+    async def begun(self, kind: str, key: str) -> None:
+        """Return when the next call of a kind that has a key has begun."""
+        event = asyncio.Event()
+        self._awaited.append((kind, key, event))
+        await event.wait()
 
     def at(self, node_url: str) -> Replica:
         return Line(self, node_url)
@@ -336,6 +351,7 @@ class Seat:
             self.versions,
             self.hints,
             guard,
+            GroupMessages(),
             default_level=level,
             name=at,
             own=nodes.replicas[at] if nodes.at_hand else None,

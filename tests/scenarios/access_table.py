@@ -29,8 +29,8 @@ Make = Callable[[str], Message]
 
 class Case(NamedTuple):
     """What an RPC asks for: public, known, node, all (roles), or a role. make: a request about a key; None:
-    about none. "read and write": both roles, which no user of the tests has. is_whole: the role must hold
-    for all keys. is_at_envoy: Envoy passes it on.
+    about none. "read and write": both roles, which no user of the tests has; "any write": that role for any
+    keys. is_whole: the role must hold for all keys. is_at_envoy: Envoy passes it on.
     """
 
     needs: str
@@ -43,6 +43,11 @@ def _write(kind: str) -> Make:
     return lambda key: getattr(kv_pb2, kind)(key=key, value="x")
 
 
+def transaction(key: str) -> kv_pb2.TxnRequest:
+    """One that writes a key of a group, in the range of another key."""
+    return kv_pb2.TxnRequest(success=[kv_pb2.TxnStep(set=kv_pb2.TxnSet(key=key + "{t}", value="x"))])
+
+
 CASES: dict[str, Case] = {
     "KVService/Get": Case("read", lambda key: kv_pb2.GetRequest(key=key)),
     "KVService/Set": Case("write", _write("SetRequest")),
@@ -51,6 +56,7 @@ CASES: dict[str, Case] = {
     "KVService/Append": Case("read and write", _write("AppendRequest")),
     "KVService/GetAndSet": Case("read and write", _write("GetAndSetRequest")),
     "KVService/GetAndDelete": Case("read and write", lambda key: kv_pb2.GetAndDeleteRequest(key=key)),
+    "KVService/Txn": Case("read and write", lambda key: transaction(key)),
     "KVService/SetDirect": Case("admin", _write("SetDirectRequest"), is_at_envoy=False),
     "KVService/ListKeys": Case("read", is_whole=True),
     "KVService/BatchGet": Case("read", lambda key: kv_pb2.BatchGetRequest(keys=[key])),
@@ -60,6 +66,10 @@ CASES: dict[str, Case] = {
     "KVService/Scan": Case("read", lambda key: kv_pb2.ScanRequest(prefix=key)),
     "KVService/Watch": Case("watch", lambda key: kv_pb2.WatchRequest(key=key)),
     "KVService/Session": Case("known"),  # its requests: SESSION
+    **{
+        f"LeaseService/{method}": Case("any write")
+        for method in ("GrantLease", "RenewLease", "KeepAlive", "RevokeLease", "LeaseTimeToLive")
+    },
     "ClusterService/GetState": Case("known"),
     "ClusterService/WatchCluster": Case("known"),
     "ClusterService/GetHealth": Case("public"),
@@ -107,6 +117,7 @@ SESSION: dict[str, tuple[str, Make]] = {
         "read and write",
         lambda key: kv_pb2.SessionRequest(id=1, increment=kv_pb2.IncrementRequest(key=key)),
     ),
+    "txn": ("read and write", lambda key: kv_pb2.SessionRequest(id=1, txn=transaction(key))),
     "append": (
         "read and write",
         lambda key: kv_pb2.SessionRequest(id=1, append=kv_pb2.AppendRequest(key=key, value="x")),

@@ -6,6 +6,7 @@ limedb/node/services.py.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from tests.scenarios.access_table import (
 )
 from tests.support.clusters import RunningCluster, running_cluster
 from tests.support.waiting import wait_for
+
+NUMBERS = count()
 
 KEY_ROLES = ("read", "write", "watch", "admin")
 SECONDS = 10.0
@@ -134,6 +137,8 @@ def expected(needs: str, case_is_whole: bool, is_about_key: bool) -> Mapping[str
             enough = {"root"}
         case "operator":
             enough = {"operator", "root"}
+        case "any write":
+            enough = {"write", "all-write", "admin", "all-admin", "root"}
         case "read and write":
             enough = {"all-admin", "admin", "root"}
         case role:
@@ -369,6 +374,34 @@ def test_a_condition_asks_for_the_right_to_read(guarded: Guarded) -> None:
     assert condition_outcomes(guarded, "both", INSIDE) == (failed, failed, failed)
     assert condition_outcomes(guarded, "both", f"{PREFIX}z") == (NOT, NOT, NOT)
     assert condition_outcomes(guarded, "admin", INSIDE) == (failed, failed, failed)
+
+
+@pytest.mark.parametrize(
+    ("compared", "written", "read", "code"),
+    [
+        (INSIDE, INSIDE, INSIDE, "OK"),
+        (OUTSIDE, INSIDE, INSIDE, NOT),
+        (INSIDE, f"{PREFIX}z", INSIDE, NOT),
+        (INSIDE, INSIDE, OUTSIDE, NOT),
+        (f"{PREFIX}z", INSIDE, INSIDE, NOT),
+    ],
+    ids=["all", "compares another", "writes unseen", "reads another", "compares unseen"],
+)
+def test_a_transaction_asks_for_the_rights_to_all_its_keys(
+    guarded: Guarded, compared: str, written: str, read: str, code: str
+) -> None:
+    with guarded.users() as users:
+        _, token = users.add(f"transactor-{next(NUMBERS)}", [f"write:{PREFIX}", f"read:{INSIDE}"])
+    exists = kv_pb2.Condition(exists=True)
+    steps = [kv_pb2.TxnStep(delete=written + "{t}"), kv_pb2.TxnStep(get=read + "{t}")]
+    for success, failure in ((steps, []), ([], steps)):
+        request = kv_pb2.TxnRequest(
+            compare=[kv_pb2.TxnCompare(key=compared + "{t}", condition=exists)],
+            success=success,
+            failure=failure,
+        )
+        method = METHODS["limedb.v1.KVService/Txn"]
+        assert outcome(guarded.doors["node"], method, request, bearer(token)) == code
 
 
 def test_a_change_by_what_a_key_has_asks_for_the_rights_to_read_and_write(guarded: Guarded) -> None:

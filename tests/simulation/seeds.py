@@ -41,6 +41,9 @@ KEPT: dict[str, dict[int, str]] = {
     "edits": {},
     "counters": {},
     "moving_counters": {},
+    "groups": {},
+    "moving_groups": {},
+    "leases": {},
     "standstill": {},
     "watches": {
         51: "a node that a watch first heard after it stood told only what came from then on",

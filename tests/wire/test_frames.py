@@ -68,6 +68,25 @@ def test_what_was_compared_is_what_protobuf_writes(number: int, places: list[int
     assert frame == replica_pb2.CarryResponse(answers=[expected]).SerializeToString()
 
 
+@given(U32, U32, FENCES, KEYS, U64)
+def test_promises_are_what_protobuf_writes(number: int, ms: int, fence: Fence, key: str, ballot: int) -> None:
+    head = {"number": number, "timeout_ms": ms, "fence": fence_message(fence)}
+    promise = replica_pb2.PromiseRequest(key=key, ballot=ballot)
+    release = replica_pb2.ReleaseRequest(key=key, ballot=ballot)
+    frame = frames.question(number, ms, frames.promise_body(promise, fence))
+    frame += frames.question(number, ms, frames.release_body(release, fence))
+    questions = [replica_pb2.Question(promise=promise, **head), replica_pb2.Question(release=release, **head)]
+    assert frame == replica_pb2.CarryRequest(questions=questions).SerializeToString()
+    promised = replica_pb2.PromiseResponse(is_promised=True, highest=ballot, record=b"r")
+    frame = frames.answer(number, frames.promise_answer(promised))
+    frame += frames.answer(number, frames.release_answer())
+    answers = [
+        replica_pb2.Answer(number=number, promised=promised),
+        replica_pb2.Answer(number=number, is_released=True),
+    ]
+    assert frame == replica_pb2.CarryResponse(answers=answers).SerializeToString()
+
+
 @given(U32, U32, FENCES, st.lists(RECORDS, max_size=5), st.booleans())
 def test_applies_are_what_protobuf_writes(
     number: int, ms: int, fence: Fence, records: list[Record], copied: bool

@@ -67,6 +67,7 @@ def test_no_error_that_a_request_can_meet_is_internal() -> None:
     local = {
         errors.LaunchError, errors.NotReadyError, errors.BulkError, errors.BadItemError,
         errors.NameTakenError, errors.ExposedError, errors.LockTakenError, errors.LockLostError,
+        errors.LeaseLostError,
     }  # no request meets them  # fmt: skip
     ends = {errors.LimeDBError, errors.RemoteError, errors.PartialFailureError} | local
     unmapped = [
@@ -120,6 +121,8 @@ REASONS = {
     "KEY_NOT_FOUND",
     "CONDITION_FAILED",
     "EDIT_REFUSED",
+    "LEASE_NOT_FOUND",
+    "LEASE_FULL",
     "ASSET_NOT_FOUND",
     "UNKNOWN_PATH",
     "UNKNOWN_NODE",

@@ -2,6 +2,7 @@ from google.api import annotations_pb2 as _annotations_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.rpc import error_details_pb2 as _error_details_pb2
 from google.rpc import status_pb2 as _status_pb2
+from limedbpb.v1 import lease_pb2 as _lease_pb2
 from limedbpb.v1 import record_pb2 as _record_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -12,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SetRequest(_message.Message):
-    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback", "condition", "keep_ttl")
+    __slots__ = ("key", "value", "blob", "ttl_ms", "consistency", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback", "condition", "keep_ttl", "lease")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +25,7 @@ class SetRequest(_message.Message):
     TTL_IS_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
     KEEP_TTL_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
@@ -35,7 +37,8 @@ class SetRequest(_message.Message):
     ttl_is_fallback: bool
     condition: Condition
     keep_ttl: bool
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., keep_ttl: _Optional[bool] = ...) -> None: ...
+    lease: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., keep_ttl: _Optional[bool] = ..., lease: _Optional[int] = ...) -> None: ...
 
 class Condition(_message.Message):
     __slots__ = ("version", "value", "blob", "exists", "wants_current")
@@ -219,6 +222,92 @@ class GetAndDeleteResponse(_message.Message):
     receipt: _record_pb2.Receipt
     def __init__(self, value: _Optional[str] = ..., blob: _Optional[bytes] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
 
+class TxnRequest(_message.Message):
+    __slots__ = ("compare", "success", "failure", "idempotency_key", "attempt")
+    COMPARE_FIELD_NUMBER: _ClassVar[int]
+    SUCCESS_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    compare: _containers.RepeatedCompositeFieldContainer[TxnCompare]
+    success: _containers.RepeatedCompositeFieldContainer[TxnStep]
+    failure: _containers.RepeatedCompositeFieldContainer[TxnStep]
+    idempotency_key: bytes
+    attempt: int
+    def __init__(self, compare: _Optional[_Iterable[_Union[TxnCompare, _Mapping]]] = ..., success: _Optional[_Iterable[_Union[TxnStep, _Mapping]]] = ..., failure: _Optional[_Iterable[_Union[TxnStep, _Mapping]]] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ...) -> None: ...
+
+class TxnCompare(_message.Message):
+    __slots__ = ("key", "condition")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    condition: Condition
+    def __init__(self, key: _Optional[str] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ...) -> None: ...
+
+class TxnStep(_message.Message):
+    __slots__ = ("set", "delete", "get", "increment")
+    SET_FIELD_NUMBER: _ClassVar[int]
+    DELETE_FIELD_NUMBER: _ClassVar[int]
+    GET_FIELD_NUMBER: _ClassVar[int]
+    INCREMENT_FIELD_NUMBER: _ClassVar[int]
+    set: TxnSet
+    delete: str
+    get: str
+    increment: TxnIncrement
+    def __init__(self, set: _Optional[_Union[TxnSet, _Mapping]] = ..., delete: _Optional[str] = ..., get: _Optional[str] = ..., increment: _Optional[_Union[TxnIncrement, _Mapping]] = ...) -> None: ...
+
+class TxnSet(_message.Message):
+    __slots__ = ("key", "value", "blob", "ttl_ms", "expires_at_ms", "keep_ttl")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    KEEP_TTL_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    blob: bytes
+    ttl_ms: int
+    expires_at_ms: int
+    keep_ttl: bool
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., ttl_ms: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., keep_ttl: _Optional[bool] = ...) -> None: ...
+
+class TxnIncrement(_message.Message):
+    __slots__ = ("key", "by", "initial", "ttl_ms")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    by: int
+    initial: int
+    ttl_ms: int
+    def __init__(self, key: _Optional[str] = ..., by: _Optional[int] = ..., initial: _Optional[int] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+
+class TxnResponse(_message.Message):
+    __slots__ = ("succeeded", "responses", "receipt")
+    SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    RESPONSES_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    succeeded: bool
+    responses: _containers.RepeatedCompositeFieldContainer[TxnResult]
+    receipt: _record_pb2.Receipt
+    def __init__(self, succeeded: _Optional[bool] = ..., responses: _Optional[_Iterable[_Union[TxnResult, _Mapping]]] = ..., receipt: _Optional[_Union[_record_pb2.Receipt, _Mapping]] = ...) -> None: ...
+
+class TxnResult(_message.Message):
+    __slots__ = ("existed", "value", "blob", "version", "expires_at_ms")
+    EXISTED_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    BLOB_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    existed: bool
+    value: str
+    blob: bytes
+    version: int
+    expires_at_ms: int
+    def __init__(self, existed: _Optional[bool] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., version: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
+
 class SetDirectRequest(_message.Message):
     __slots__ = ("key", "value", "blob", "ttl_ms", "expires_at_ms", "ttl_is_fallback")
     KEY_FIELD_NUMBER: _ClassVar[int]
@@ -318,7 +407,7 @@ class BatchSetRequest(_message.Message):
     def __init__(self, writes: _Optional[_Iterable[_Union[BatchWrite, _Mapping]]] = ..., consistency: _Optional[_Union[_record_pb2.Consistency, str]] = ...) -> None: ...
 
 class BatchWrite(_message.Message):
-    __slots__ = ("key", "value", "blob", "delete", "ttl_ms", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback", "condition", "keep_ttl")
+    __slots__ = ("key", "value", "blob", "delete", "ttl_ms", "idempotency_key", "attempt", "expires_at_ms", "ttl_is_fallback", "condition", "keep_ttl", "lease")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     BLOB_FIELD_NUMBER: _ClassVar[int]
@@ -330,6 +419,7 @@ class BatchWrite(_message.Message):
     TTL_IS_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     CONDITION_FIELD_NUMBER: _ClassVar[int]
     KEEP_TTL_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     blob: bytes
@@ -341,7 +431,8 @@ class BatchWrite(_message.Message):
     ttl_is_fallback: bool
     condition: Condition
     keep_ttl: bool
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., keep_ttl: _Optional[bool] = ...) -> None: ...
+    lease: int
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., ttl_ms: _Optional[int] = ..., idempotency_key: _Optional[bytes] = ..., attempt: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., ttl_is_fallback: _Optional[bool] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ..., keep_ttl: _Optional[bool] = ..., lease: _Optional[int] = ...) -> None: ...
 
 class BatchSetResponse(_message.Message):
     __slots__ = ("results",)
@@ -448,7 +539,7 @@ class WatchEvent(_message.Message):
     def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., blob: _Optional[bytes] = ..., delete: _Optional[bool] = ..., version: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
 
 class SessionRequest(_message.Message):
-    __slots__ = ("id", "timeout_ms", "batch_get", "batch_set", "get", "set", "delete", "increment", "append", "get_and_set", "get_and_delete")
+    __slots__ = ("id", "timeout_ms", "batch_get", "batch_set", "get", "set", "delete", "increment", "append", "get_and_set", "get_and_delete", "txn", "grant_lease", "renew_lease", "revoke_lease", "lease_time_to_live")
     ID_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     BATCH_GET_FIELD_NUMBER: _ClassVar[int]
@@ -460,6 +551,11 @@ class SessionRequest(_message.Message):
     APPEND_FIELD_NUMBER: _ClassVar[int]
     GET_AND_SET_FIELD_NUMBER: _ClassVar[int]
     GET_AND_DELETE_FIELD_NUMBER: _ClassVar[int]
+    TXN_FIELD_NUMBER: _ClassVar[int]
+    GRANT_LEASE_FIELD_NUMBER: _ClassVar[int]
+    RENEW_LEASE_FIELD_NUMBER: _ClassVar[int]
+    REVOKE_LEASE_FIELD_NUMBER: _ClassVar[int]
+    LEASE_TIME_TO_LIVE_FIELD_NUMBER: _ClassVar[int]
     id: int
     timeout_ms: int
     batch_get: BatchGetRequest
@@ -471,10 +567,15 @@ class SessionRequest(_message.Message):
     append: AppendRequest
     get_and_set: GetAndSetRequest
     get_and_delete: GetAndDeleteRequest
-    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., batch_get: _Optional[_Union[BatchGetRequest, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetRequest, _Mapping]] = ..., get: _Optional[_Union[GetRequest, _Mapping]] = ..., set: _Optional[_Union[SetRequest, _Mapping]] = ..., delete: _Optional[_Union[DeleteRequest, _Mapping]] = ..., increment: _Optional[_Union[IncrementRequest, _Mapping]] = ..., append: _Optional[_Union[AppendRequest, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetRequest, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteRequest, _Mapping]] = ...) -> None: ...
+    txn: TxnRequest
+    grant_lease: _lease_pb2.GrantLeaseRequest
+    renew_lease: _lease_pb2.RenewLeaseRequest
+    revoke_lease: _lease_pb2.RevokeLeaseRequest
+    lease_time_to_live: _lease_pb2.LeaseTimeToLiveRequest
+    def __init__(self, id: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., batch_get: _Optional[_Union[BatchGetRequest, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetRequest, _Mapping]] = ..., get: _Optional[_Union[GetRequest, _Mapping]] = ..., set: _Optional[_Union[SetRequest, _Mapping]] = ..., delete: _Optional[_Union[DeleteRequest, _Mapping]] = ..., increment: _Optional[_Union[IncrementRequest, _Mapping]] = ..., append: _Optional[_Union[AppendRequest, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetRequest, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteRequest, _Mapping]] = ..., txn: _Optional[_Union[TxnRequest, _Mapping]] = ..., grant_lease: _Optional[_Union[_lease_pb2.GrantLeaseRequest, _Mapping]] = ..., renew_lease: _Optional[_Union[_lease_pb2.RenewLeaseRequest, _Mapping]] = ..., revoke_lease: _Optional[_Union[_lease_pb2.RevokeLeaseRequest, _Mapping]] = ..., lease_time_to_live: _Optional[_Union[_lease_pb2.LeaseTimeToLiveRequest, _Mapping]] = ...) -> None: ...
 
 class SessionResponse(_message.Message):
-    __slots__ = ("id", "failure", "batch_get", "batch_set", "get", "set", "delete", "error", "increment", "append", "get_and_set", "get_and_delete")
+    __slots__ = ("id", "failure", "batch_get", "batch_set", "get", "set", "delete", "error", "increment", "append", "get_and_set", "get_and_delete", "txn", "grant_lease", "renew_lease", "revoke_lease", "lease_time_to_live")
     ID_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     BATCH_GET_FIELD_NUMBER: _ClassVar[int]
@@ -487,6 +588,11 @@ class SessionResponse(_message.Message):
     APPEND_FIELD_NUMBER: _ClassVar[int]
     GET_AND_SET_FIELD_NUMBER: _ClassVar[int]
     GET_AND_DELETE_FIELD_NUMBER: _ClassVar[int]
+    TXN_FIELD_NUMBER: _ClassVar[int]
+    GRANT_LEASE_FIELD_NUMBER: _ClassVar[int]
+    RENEW_LEASE_FIELD_NUMBER: _ClassVar[int]
+    REVOKE_LEASE_FIELD_NUMBER: _ClassVar[int]
+    LEASE_TIME_TO_LIVE_FIELD_NUMBER: _ClassVar[int]
     id: int
     failure: Failure
     batch_get: BatchGetResponse
@@ -499,7 +605,12 @@ class SessionResponse(_message.Message):
     append: AppendResponse
     get_and_set: GetAndSetResponse
     get_and_delete: GetAndDeleteResponse
-    def __init__(self, id: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., batch_get: _Optional[_Union[BatchGetResponse, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetResponse, _Mapping]] = ..., get: _Optional[_Union[GetResponse, _Mapping]] = ..., set: _Optional[_Union[SetResponse, _Mapping]] = ..., delete: _Optional[_Union[DeleteResponse, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., increment: _Optional[_Union[IncrementResponse, _Mapping]] = ..., append: _Optional[_Union[AppendResponse, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetResponse, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteResponse, _Mapping]] = ...) -> None: ...
+    txn: TxnResponse
+    grant_lease: _lease_pb2.GrantLeaseResponse
+    renew_lease: _lease_pb2.RenewLeaseResponse
+    revoke_lease: _lease_pb2.RevokeLeaseResponse
+    lease_time_to_live: _lease_pb2.LeaseTimeToLiveResponse
+    def __init__(self, id: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., batch_get: _Optional[_Union[BatchGetResponse, _Mapping]] = ..., batch_set: _Optional[_Union[BatchSetResponse, _Mapping]] = ..., get: _Optional[_Union[GetResponse, _Mapping]] = ..., set: _Optional[_Union[SetResponse, _Mapping]] = ..., delete: _Optional[_Union[DeleteResponse, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., increment: _Optional[_Union[IncrementResponse, _Mapping]] = ..., append: _Optional[_Union[AppendResponse, _Mapping]] = ..., get_and_set: _Optional[_Union[GetAndSetResponse, _Mapping]] = ..., get_and_delete: _Optional[_Union[GetAndDeleteResponse, _Mapping]] = ..., txn: _Optional[_Union[TxnResponse, _Mapping]] = ..., grant_lease: _Optional[_Union[_lease_pb2.GrantLeaseResponse, _Mapping]] = ..., renew_lease: _Optional[_Union[_lease_pb2.RenewLeaseResponse, _Mapping]] = ..., revoke_lease: _Optional[_Union[_lease_pb2.RevokeLeaseResponse, _Mapping]] = ..., lease_time_to_live: _Optional[_Union[_lease_pb2.LeaseTimeToLiveResponse, _Mapping]] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("kind", "facts")

@@ -70,6 +70,11 @@ class KVServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_kv__pb2.GetAndDeleteRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_kv__pb2.GetAndDeleteResponse.FromString,
                 _registered_method=True)
+        self.Txn = channel.unary_unary(
+                '/limedb.v1.KVService/Txn',
+                request_serializer=limedbpb_dot_v1_dot_kv__pb2.TxnRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_kv__pb2.TxnResponse.FromString,
+                _registered_method=True)
         self.SetDirect = channel.unary_unary(
                 '/limedb.v1.KVService/SetDirect',
                 request_serializer=limedbpb_dot_v1_dot_kv__pb2.SetDirectRequest.SerializeToString,
@@ -159,6 +164,15 @@ class KVServiceServicer:
 
     def GetAndDelete(self, request, context):
         """GetAndDelete deletes a key and answers the value that it had. As Increment otherwise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Txn(self, request, context):
+        """Txn changes several keys of one group at once, if all comparisons hold, and takes other steps if one doesn't. Keys
+        of a group have the same tag: what stands between the first { and the next }, as in {cart:7}items. Others never
+        see some of its changes without the rest, at LINEARIZABLE and in transactions. Needs the roles read and write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -263,6 +277,11 @@ def add_KVServiceServicer_to_server(servicer, server):
                     servicer.GetAndDelete,
                     request_deserializer=limedbpb_dot_v1_dot_kv__pb2.GetAndDeleteRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_kv__pb2.GetAndDeleteResponse.SerializeToString,
+            ),
+            'Txn': grpc.unary_unary_rpc_method_handler(
+                    servicer.Txn,
+                    request_deserializer=limedbpb_dot_v1_dot_kv__pb2.TxnRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_kv__pb2.TxnResponse.SerializeToString,
             ),
             'SetDirect': grpc.unary_unary_rpc_method_handler(
                     servicer.SetDirect,
@@ -490,6 +509,33 @@ class KVService:
             '/limedb.v1.KVService/GetAndDelete',
             limedbpb_dot_v1_dot_kv__pb2.GetAndDeleteRequest.SerializeToString,
             limedbpb_dot_v1_dot_kv__pb2.GetAndDeleteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Txn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.KVService/Txn',
+            limedbpb_dot_v1_dot_kv__pb2.TxnRequest.SerializeToString,
+            limedbpb_dot_v1_dot_kv__pb2.TxnResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,11 @@ class KVServiceStub:
     """
     GetAndDelete: _grpc.UnaryUnaryMultiCallable[_kv_pb2.GetAndDeleteRequest, _kv_pb2.GetAndDeleteResponse]
     """GetAndDelete deletes a key and answers the value that it had. As Increment otherwise."""
+    Txn: _grpc.UnaryUnaryMultiCallable[_kv_pb2.TxnRequest, _kv_pb2.TxnResponse]
+    """Txn changes several keys of one group at once, if all comparisons hold, and takes other steps if one doesn't. Keys
+    of a group have the same tag: what stands between the first { and the next }, as in {cart:7}items. Others never
+    see some of its changes without the rest, at LINEARIZABLE and in transactions. Needs the roles read and write.
+    """
     SetDirect: _grpc.UnaryUnaryMultiCallable[_kv_pb2.SetDirectRequest, _kv_pb2.SetDirectResponse]
     """SetDirect stores a value on the called node, whichever nodes own the key. It is never routed."""
     ListKeys: _grpc.UnaryUnaryMultiCallable[_kv_pb2.ListKeysRequest, _kv_pb2.ListKeysResponse]
@@ -112,6 +117,11 @@ class KVServiceAsyncStub(KVServiceStub):
     """
     GetAndDelete: _aio.UnaryUnaryMultiCallable[_kv_pb2.GetAndDeleteRequest, _kv_pb2.GetAndDeleteResponse]  # type: ignore[assignment]
     """GetAndDelete deletes a key and answers the value that it had. As Increment otherwise."""
+    Txn: _aio.UnaryUnaryMultiCallable[_kv_pb2.TxnRequest, _kv_pb2.TxnResponse]  # type: ignore[assignment]
+    """Txn changes several keys of one group at once, if all comparisons hold, and takes other steps if one doesn't. Keys
+    of a group have the same tag: what stands between the first { and the next }, as in {cart:7}items. Others never
+    see some of its changes without the rest, at LINEARIZABLE and in transactions. Needs the roles read and write.
+    """
     SetDirect: _aio.UnaryUnaryMultiCallable[_kv_pb2.SetDirectRequest, _kv_pb2.SetDirectResponse]  # type: ignore[assignment]
     """SetDirect stores a value on the called node, whichever nodes own the key. It is never routed."""
     ListKeys: _aio.UnaryUnaryMultiCallable[_kv_pb2.ListKeysRequest, _kv_pb2.ListKeysResponse]  # type: ignore[assignment]
@@ -209,6 +219,17 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_kv_pb2.GetAndDeleteResponse, _abc.Awaitable[_kv_pb2.GetAndDeleteResponse]]:
         """GetAndDelete deletes a key and answers the value that it had. As Increment otherwise."""
+
+    @_abc_1.abstractmethod
+    def Txn(
+        self,
+        request: _kv_pb2.TxnRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_kv_pb2.TxnResponse, _abc.Awaitable[_kv_pb2.TxnResponse]]:
+        """Txn changes several keys of one group at once, if all comparisons hold, and takes other steps if one doesn't. Keys
+        of a group have the same tag: what stands between the first { and the next }, as in {cart:7}items. Others never
+        see some of its changes without the rest, at LINEARIZABLE and in transactions. Needs the roles read and write.
+        """
 
     @_abc_1.abstractmethod
     def SetDirect(

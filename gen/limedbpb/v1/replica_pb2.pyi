@@ -200,7 +200,7 @@ class CarryRequest(_message.Message):
     def __init__(self, questions: _Optional[_Iterable[_Union[Question, _Mapping]]] = ...) -> None: ...
 
 class Question(_message.Message):
-    __slots__ = ("number", "timeout_ms", "fence", "keys", "records", "copied", "most_bytes", "sums", "in_columns")
+    __slots__ = ("number", "timeout_ms", "fence", "keys", "records", "copied", "most_bytes", "sums", "in_columns", "promise", "release")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
@@ -210,6 +210,8 @@ class Question(_message.Message):
     MOST_BYTES_FIELD_NUMBER: _ClassVar[int]
     SUMS_FIELD_NUMBER: _ClassVar[int]
     IN_COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    PROMISE_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
     number: int
     timeout_ms: int
     fence: _topology_pb2.Fence
@@ -219,7 +221,9 @@ class Question(_message.Message):
     most_bytes: int
     sums: bytes
     in_columns: bool
-    def __init__(self, number: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., keys: _Optional[_Iterable[str]] = ..., records: _Optional[_Iterable[bytes]] = ..., copied: _Optional[bool] = ..., most_bytes: _Optional[int] = ..., sums: _Optional[bytes] = ..., in_columns: _Optional[bool] = ...) -> None: ...
+    promise: PromiseRequest
+    release: ReleaseRequest
+    def __init__(self, number: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., fence: _Optional[_Union[_topology_pb2.Fence, _Mapping]] = ..., keys: _Optional[_Iterable[str]] = ..., records: _Optional[_Iterable[bytes]] = ..., copied: _Optional[bool] = ..., most_bytes: _Optional[int] = ..., sums: _Optional[bytes] = ..., in_columns: _Optional[bool] = ..., promise: _Optional[_Union[PromiseRequest, _Mapping]] = ..., release: _Optional[_Union[ReleaseRequest, _Mapping]] = ...) -> None: ...
 
 class CarryResponse(_message.Message):
     __slots__ = ("answers",)
@@ -228,7 +232,7 @@ class CarryResponse(_message.Message):
     def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("number", "records", "results", "newer", "refusal", "is_compared", "differing", "applied")
+    __slots__ = ("number", "records", "results", "newer", "refusal", "is_compared", "differing", "applied", "promised", "is_released")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -237,6 +241,8 @@ class Answer(_message.Message):
     IS_COMPARED_FIELD_NUMBER: _ClassVar[int]
     DIFFERING_FIELD_NUMBER: _ClassVar[int]
     APPLIED_FIELD_NUMBER: _ClassVar[int]
+    PROMISED_FIELD_NUMBER: _ClassVar[int]
+    IS_RELEASED_FIELD_NUMBER: _ClassVar[int]
     number: int
     records: _containers.RepeatedScalarFieldContainer[bytes]
     results: _containers.RepeatedCompositeFieldContainer[ApplyResult]
@@ -245,7 +251,9 @@ class Answer(_message.Message):
     is_compared: bool
     differing: _containers.RepeatedScalarFieldContainer[int]
     applied: AppliedColumns
-    def __init__(self, number: _Optional[int] = ..., records: _Optional[_Iterable[bytes]] = ..., results: _Optional[_Iterable[_Union[ApplyResult, _Mapping]]] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., is_compared: _Optional[bool] = ..., differing: _Optional[_Iterable[int]] = ..., applied: _Optional[_Union[AppliedColumns, _Mapping]] = ...) -> None: ...
+    promised: PromiseResponse
+    is_released: bool
+    def __init__(self, number: _Optional[int] = ..., records: _Optional[_Iterable[bytes]] = ..., results: _Optional[_Iterable[_Union[ApplyResult, _Mapping]]] = ..., newer: _Optional[_Union[_topology_pb2.Topology, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ..., is_compared: _Optional[bool] = ..., differing: _Optional[_Iterable[int]] = ..., applied: _Optional[_Union[AppliedColumns, _Mapping]] = ..., promised: _Optional[_Union[PromiseResponse, _Mapping]] = ..., is_released: _Optional[bool] = ...) -> None: ...
 
 class AppliedColumns(_message.Message):
     __slots__ = ("existed", "previous", "superseded", "superseded_by")

@@ -15,6 +15,7 @@ from limedb.core.layout import Owners
 from limedb.core.quorum import Level, Side
 from limedb.core.record import Past, Record, is_expired
 from limedb.errors import ConditionFailedError, LimeDBError, OutcomeUnknownError, UnavailableError, brief
+from limedb.replication.conditional.rounds import PromiseRound
 from limedb.replication.idempotency.proposer import began_ms, operation_of
 from limedb.replication.requests import Write
 
@@ -34,6 +35,18 @@ class Content(NamedTuple):
     expires_at: int = 0
     answer: str | bytes | None = None
     outcome: bytes = b""
+
+
+class Ready(NamedTuple):
+    """Whether an operation can judge a round. above: it can't: the next ballot is to be above that. settles:
+    it can't before the newest record is on a quorum.
+    """
+
+    above: int = 0
+    settles: bool = False
+
+
+GO_ON = Ready()
 
 
 class Operation:
@@ -85,6 +98,15 @@ class Operation:
         """Whether some attempt may take effect yet."""
         return bool(self.attempts.sent) or self.attempts.since_ms > 0
 
+    @property
+    def existed_if_done(self) -> bool:
+        """Whether the key had a value before an attempt whose state nobody remembers took effect."""
+        return False
+
+    async def prepare(self, asked: PromiseRound, deadline: float) -> Ready:
+        """Get ready to judge what a quorum has promised with, before `next` is asked. LimeDBError."""
+        return GO_ON
+
 
 class Look(Operation):
     """Nothing is to be written: only a half-done write is to be brought to an end."""
@@ -101,30 +123,63 @@ class FetchingLook(Look):
         return owners.sides_to_settle()
 
 
-class ConditionalWrite(Operation):
-    """A client's write that depends on what the key has: by a condition, an edit, or the expiry."""
+class RepeatableOperation(Operation):
+    """A change that a client may send in several attempts, with an idempotency key."""
 
-    def __init__(self, write: Write) -> None:
-        operation, since_ms = b"", 0
-        self._began_ms = 0
-        if write.idempotency_key:
-            operation, self._began_ms = operation_of(write).id, began_ms(write.idempotency_key)
-            since_ms = self._began_ms - MARGIN_MS if write.attempt else 0
-        super().__init__(write.key, Attempts((), operation, since_ms))
-        self.write = write
-        self._answers: dict[int, str | bytes | None] = {}
+    def __init__(self, key: str, name: bytes, idempotency_key: bytes, attempt: int) -> None:
+        """name: of the change in all attempts; empty: it has no idempotency key."""
+        self._began_ms = began_ms(idempotency_key) if idempotency_key else 0
+        since_ms = self._began_ms - MARGIN_MS if idempotency_key and attempt else 0
+        super().__init__(key, Attempts((), name, since_ms))
         self._late_ms = 0
+
+    @property
+    def never_returns(self) -> bool:
+        """Whether it can take effect on one state of its key only, which never comes back."""
+        return False
 
     def begin_round(self, now_ms: int) -> None:
         """As Operation.begin_round. A first attempt that a node reads late, as one that was stopped does, may
         no longer be the only one, so what became of others is looked for. A version never comes back: it
         needs no look.
         """
-        late_ms, condition = now_ms - self._began_ms, self.write.condition
-        is_only = not self._began_ms or late_ms <= FRESH_MS or (condition is not None and condition.version)
+        late_ms = now_ms - self._began_ms
+        is_only = not self._began_ms or late_ms <= FRESH_MS or self.never_returns
         if not (is_only or self.may_be_stored):
             self._late_ms = late_ms
             self.attempts = self.attempts._replace(since_ms=self._began_ms - MARGIN_MS)
+
+    def unknown(self) -> LimeDBError:
+        """As Operation.unknown. Of a first attempt that came late, its client knows if there is another."""
+        if not self._late_ms or self.attempts.sent:
+            return super().unknown()
+        error = UnavailableError(
+            f"the write of key {brief(self.key)} came {self._late_ms} ms after the time in its idempotency"
+            " key, and others may have written the key since; nothing was written. Try again with a new"
+            " idempotency key, and set the client's clock right (NTP)"
+        )
+        error.retry_seconds = RETRY_SECONDS
+        return error
+
+    @property
+    def may_be_stored(self) -> bool:
+        """As Operation.may_be_stored."""
+        return bool(self.attempts.sent) or (self.attempts.since_ms > 0 and not self._late_ms)
+
+
+class ConditionalWrite(RepeatableOperation):
+    """A client's write that depends on what the key has: by a condition, an edit, or the expiry."""
+
+    def __init__(self, write: Write) -> None:
+        name = operation_of(write).id if write.idempotency_key else b""
+        super().__init__(write.key, name, write.idempotency_key, write.attempt)
+        self.write = write
+        self._answers: dict[int, str | bytes | None] = {}
+
+    @property
+    def never_returns(self) -> bool:
+        """As RepeatableOperation.never_returns."""
+        return self.write.condition is not None and bool(self.write.condition.version)
 
     def next(self, newest: Record | None, now_ms: int) -> Content | None:
         """As Operation.next. A moment to expire that has passed deletes."""
@@ -132,31 +187,18 @@ class ConditionalWrite(Operation):
         if write.condition is not None and not write.condition.holds(newest, now_ms):
             return None
         try:
-            value, answer, outcome = self._edited(live)
+            made = made_of(write, live, now_ms)
         except LimeDBError:
             return None
-        if value is None or is_expired(write.expires_at_ms, now_ms):
-            return Content(None, 0, answer, outcome)
-        if write.keep_ttl or (live is not None and write.edit is not None and write.edit.keeps_life):
-            expires_at = live.expires_at if live else 0
-        else:
-            expires_at = now_ms + write.ttl_ms if write.ttl_ms else write.expires_at_ms
-        return Content(value, expires_at, answer, outcome)
-
-    def _edited(self, live: Record | None) -> tuple[str | bytes | None, str | bytes | None, bytes]:
-        """The new value, the answer, and what the record remembers of that."""
-        write = self.write
-        if write.edit is None:
-            return write.value, None, b""
-        edited = write.edit.of(write.key, live.value if live else None, write.value)
-        return (*edited, remembered(edited.answer) if self.attempts.operation else b"")
+        is_remembered = write.edit is not None and self.attempts.operation
+        return made._replace(outcome=remembered(made.answer)) if is_remembered else made
 
     def refusal(self, stands: Record | None, now_ms: int) -> LimeDBError:
         """Why a record may not be changed."""
         live = current(stands, now_ms)
         if self.write.condition is None or self.write.condition.holds(stands, now_ms):
             try:
-                self._edited(live)
+                made_of(self.write, live, now_ms)
             except LimeDBError as error:
                 return error
         required = (self.write.condition or Condition()).required
@@ -185,30 +227,27 @@ class ConditionalWrite(Operation):
             raise LookupError
         return recalled(own.outcome)
 
-    def unknown(self) -> LimeDBError:
-        """As Operation.unknown. Of a first attempt that came late, its client knows if there is another."""
-        if not self._late_ms or self.attempts.sent:
-            return super().unknown()
-        error = UnavailableError(
-            f"the write of key {brief(self.key)} came {self._late_ms} ms after the time in its idempotency"
-            " key, and others may have written the key since; nothing was written. Try again with a new"
-            " idempotency key, and set the client's clock right (NTP)"
-        )
-        error.retry_seconds = RETRY_SECONDS
-        return error
-
-    @property
-    def may_be_stored(self) -> bool:
-        """As Operation.may_be_stored."""
-        return bool(self.attempts.sent) or (self.attempts.since_ms > 0 and not self._late_ms)
-
     @property
     def existed_if_done(self) -> bool:
-        """Whether the key had a value before an attempt whose state nobody remembers took effect."""
+        """As Operation.existed_if_done."""
         condition = self.write.condition
         return condition is not None and bool(
             condition.version or condition.value is not None or condition.exists
         )
+
+
+def made_of(write: Write, live: Record | None, now_ms: int) -> Content:
+    """What a write makes of the value that its key has at a time, milliseconds since 1970 (None: it has
+    none). A moment to expire that has passed deletes. EditRefusedError, ValueTooLargeError.
+    """
+    value, answer = write.value, None
+    if write.edit is not None:
+        value, answer = write.edit.of(write.key, live.value if live else None, write.value)
+    if value is None or is_expired(write.expires_at_ms, now_ms):
+        return Content(None, 0, answer)
+    if write.keep_ttl or (live is not None and write.edit is not None and write.edit.keeps_life):
+        return Content(value, live.expires_at if live else 0, answer)
+    return Content(value, now_ms + write.ttl_ms if write.ttl_ms else write.expires_at_ms, answer)
 
 
 class OvertakenWrite(Operation):

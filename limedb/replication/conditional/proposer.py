@@ -42,12 +42,14 @@ from limedb.errors import LimeDBError, OutcomeUnknownError, StaleEpochError, Una
 from limedb.ports import Clock, Placement, Promised, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.conditional.operation import (
+    GO_ON,
     ConditionalWrite,
     Content,
     FetchingLook,
     Look,
     Operation,
     OvertakenWrite,
+    Ready,
 )
 from limedb.replication.conditional.rounds import PromiseRound
 from limedb.replication.fanout import Fanout, ReplicaAcks
@@ -100,10 +102,16 @@ class ConditionalProposer:
         """
         operation = self.write_class(write)
         try:
-            async with self._turn(operation, deadline):
-                return await self._run(operation, deadline)
+            return await self.carry_out(operation, deadline)
         except EndedError as ended:
             raise operation.refusal(ended.record, ended.now_ms) from None
+
+    async def carry_out(self, operation: Operation, deadline: float) -> Written:
+        """Carry out an operation when it is its key's turn. EndedError: the record may not be changed, and is
+        on a quorum; else the errors of `write`.
+        """
+        async with self._turn(operation, deadline):
+            return await self._run(operation, deadline)
 
     @asynccontextmanager
     async def _turn(self, operation: Operation, deadline: float) -> AsyncIterator[None]:
@@ -157,9 +165,9 @@ class ConditionalProposer:
             except LimeDBError as error:
                 raise self._failed(operation, error) from None
             operation.need, operation.total = asked.needed, len(asked.owners.write_set)
-            made_at = self._clock.monotonic()
+            asked.made_at = self._clock.monotonic()
             stale = await self._ask(asked, layout, deadline)
-            took = self._clock.monotonic() - made_at
+            took = self._clock.monotonic() - asked.made_at
             if stale is None and asked.is_enough and took < RECORD_SECONDS:
                 if not self._has_time(operation, took, deadline):
                     self._release_soon(asked, layout)
@@ -194,6 +202,9 @@ class ConditionalProposer:
         if fate is Fate.UNKNOWN:
             self._release_soon(asked, layout)
             raise operation.unknown()
+        ready = await self._prepare(operation, asked, layout, deadline)
+        if ready is not GO_ON:
+            return await self._not_ready(ready, operation, asked, layout, deadline)
         content = operation.next(newest, now_ms) if fate is Fate.NEVER else None
         if content is not None:
             lineage = next_lineage(states, asked.ballot, operation.attempts.operation, content.outcome)
@@ -207,6 +218,16 @@ class ConditionalProposer:
             else:
                 self._release_soon(asked, layout)
             return None, acks.superseded_by, acks.stale
+        return await self._conclude(operation, asked, layout, deadline, fate)
+
+    async def _conclude(
+        self, operation: Operation, asked: PromiseRound, layout: Layout, deadline: float, fate: Fate
+    ) -> tuple[Written | None, int, StaleEpochError | None]:
+        """As _proceed, where nothing is to be written: an earlier attempt was, or the record may not be
+        changed.
+        """
+        newest, now_ms = asked.newest, wall_ms_of(asked.ballot)
+        states = states_of(newest)
         is_done = fate is Fate.DONE
         is_open = (
             not is_done
@@ -219,7 +240,6 @@ class ConditionalProposer:
         stands = sent.record if sent is not None and sent.record.version == asked.ballot else newest
         if not is_done:
             raise EndedError(stands, now_ms)
-        existed = isinstance(operation, ConditionalWrite) and operation.existed_if_done
         own = next(filter(operation.attempts.is_own, states))
         is_renewed = own is states[0] and stands is not None
         version = stands.version if is_renewed and stands is not None else own.version
@@ -228,7 +248,30 @@ class ConditionalProposer:
         except LookupError:
             why = "it took effect, but what it answered is forgotten, for others have written the key since"
             raise self._unknown(operation, {"its replicas": why}) from None
-        return self._written(operation, version, existed, sent, layout)._replace(answer=answer), 0, None
+        written = self._written(operation, version, operation.existed_if_done, sent, layout)
+        return written._replace(answer=answer), 0, None
+
+    async def _prepare(
+        self, operation: Operation, asked: PromiseRound, layout: Layout, deadline: float
+    ) -> Ready:
+        """Let an operation get ready to judge. Errors of `write`."""
+        try:
+            ready = await operation.prepare(asked, deadline)
+        except LimeDBError as error:
+            self._release_soon(asked, layout)
+            raise self._failed(operation, error) from None
+        is_late = self._clock.monotonic() - asked.made_at >= RECORD_SECONDS
+        return Ready(above=asked.ballot) if ready is GO_ON and is_late else ready
+
+    async def _not_ready(
+        self, ready: Ready, operation: Operation, asked: PromiseRound, layout: Layout, deadline: float
+    ) -> tuple[Written | None, int, StaleEpochError | None]:
+        """As _proceed, of an operation that can't judge this round."""
+        if ready.settles:
+            _, _, stale = await self._settle(operation, asked, layout, deadline, ends=False)
+            return None, asked.ballot, stale
+        self._release_soon(asked, layout)
+        return None, ready.above, None
 
     async def _settle(
         self, operation: Operation, asked: PromiseRound, layout: Layout, deadline: float, *, ends: bool

@@ -22,9 +22,10 @@ class PromiseRound(JointTally[Promised]):
 
     records: what those that promised have stored, by URL. highest: what others know of that is higher; 0:
     nothing. missing: those that did not promise, and why. wanted: of which nodes how many are to promise.
+    made_at: seconds of clock.monotonic.
     """
 
-    __slots__ = ("asked", "ballot", "highest", "key", "missing", "owners", "records", "wanted")
+    __slots__ = ("asked", "ballot", "highest", "key", "made_at", "missing", "owners", "records", "wanted")
 
     def __init__(
         self, key: str, ballot: int, owners: Owners, replicas: Replicas, wanted: Sequence[Side] = ()
@@ -33,6 +34,7 @@ class PromiseRound(JointTally[Promised]):
         self.asked = [url for url in owners.write_set if replicas.is_reachable(url)]
         super().__init__(majority(owners.replicas), self.asked, sides=wanted)
         self.key, self.ballot, self.owners, self.wanted, self.highest = key, ballot, owners, wanted, 0
+        self.made_at = 0.0
         self.records: dict[str, Record | None] = {}
         self.missing = {url: replicas.absence(url) for url in owners.write_set if url not in self.asked}
 

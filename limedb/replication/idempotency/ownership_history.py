@@ -26,7 +26,7 @@ A replica also serves requests of epochs that it has not heard of yet. It then j
 that may decide in such an epoch: a change that it knows to run may be finished by then, or cancelled. If it
 may have missed more than one change, it answers nothing.
 
-Tested in tests/replication/idempotency/test_proposer.py and
+Tested in tests/replication/idempotency/test_changing_owners.py and
 tests/replication/idempotency/test_ownership_history.py.
 """
 

@@ -209,6 +209,8 @@ def operation_of(write: Write) -> WriteId:
         parts.append(repr((write.condition, write.keep_ttl)).encode())
     if write.edit is not None:
         parts.append(repr(write.edit).encode())
+    if write.lease:
+        parts.append(b"lease %d" % write.lease)
     for part in parts:
         hashed.update(len(part).to_bytes(8, "big") + part)
     return WriteId(hashed.digest(), token_of(write.key), began_ms(write.idempotency_key))

@@ -180,8 +180,17 @@ class RemoteReplica(Replica):
 
     @override
     async def promise(self, key: str, ballot: int, fence: Fence, deadline: float) -> Promised:
+        """A peer that is too old to answer in a frame is asked by a call."""
+        if not self._link.is_traced:
+            body = frames.promise_body(replica_pb2.PromiseRequest(key=key, ballot=ballot), fence)
+            answer = self._answer_of(await (await self._carry(body, deadline)).answer)
+            if answer.HasField("promised"):
+                return self._promised(answer.promised)
         request = convert_replica.promise_request(key, ballot, fence)
         response = await self._ask(lambda stub, timeout: stub.Promise(request, timeout=timeout), deadline)
+        return self._promised(response)
+
+    def _promised(self, response: replica_pb2.PromiseResponse) -> Promised:
         try:
             return convert_replica.promised_from(response)
         except StoreCorruptError as error:
@@ -189,6 +198,11 @@ class RemoteReplica(Replica):
 
     @override
     async def release(self, key: str, ballot: int, fence: Fence, deadline: float) -> None:
+        """See ports.Replica. As `promise`."""
+        if not self._link.is_traced:
+            body = frames.release_body(replica_pb2.ReleaseRequest(key=key, ballot=ballot), fence)
+            if self._answer_of(await (await self._carry(body, deadline)).answer).is_released:
+                return
         request = convert_replica.release_request(key, ballot, fence)
         await self._ask(lambda stub, timeout: stub.Release(request, timeout=timeout), deadline)
 

@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 from limedb.cluster.gossip.bounds import MAX_ENTRIES
 from limedb.core.edits import Increment, number_in
 from limedb.core.key_range import KeyRange, key_range
+from limedb.core.leases import LEAST_TTL_MS, MAX_ID, MOST_TTL_MS
 from limedb.core.limits import (
     DEFAULT_PAGE_SIZE,
     DEFAULT_SCAN_SIZE,
@@ -36,6 +37,7 @@ from limedb.core.reserved import is_reserved
 from limedb.core.selection import WatchFilter
 from limedb.errors import InvalidKeyError, InvalidRequestError, ReservedKeyError, ValueTooLargeError
 from limedb.replication.coordinator import Write
+from limedb.replication.groups.transaction import Transaction
 from limedb.wire.levels import LEVELS
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
@@ -114,7 +116,7 @@ class Checks:
 
     def write(self, write: Write) -> Write:
         """Return a write if its key, value and time to live are within the limits."""
-        key, value, ttl_ms, idempotency_key, attempt, expires_at_ms, condition, keep_ttl, edit = write
+        key, value, ttl_ms, idempotency_key, attempt, expires_at_ms, condition, keep_ttl, edit, lease = write
         self.key(key)
         most = self._max_value_size
         if value is not None and len(value) > most // 4 and (size := value_size(value)) > most:
@@ -127,11 +129,36 @@ class Checks:
             _check_attempt(write)
         if keep_ttl:
             _check_kept_life(write)
+        if lease:
+            _check_attached(write)
         if condition is not None and not any(named is not None for named in condition):
             raise InvalidRequestError(
                 f"condition for key {key!r} is empty: set version (0: no value), value, blob or exists"
             )
         return write
+
+    def lease(self, lease: int) -> int:
+        """Return a number if it can be the id of a lease."""
+        if not 1 <= lease <= MAX_ID:
+            raise InvalidRequestError(f"id={lease}: must be the id of a lease, 1 to {MAX_ID}")
+        return lease
+
+    def lease_ttl(self, ttl_ms: int) -> int:
+        """Return the time to live of a lease, in milliseconds, if it is within the limits."""
+        if not LEAST_TTL_MS <= ttl_ms <= MOST_TTL_MS:
+            raise InvalidRequestError(f"ttlMs={ttl_ms}: a lease lives for {LEAST_TTL_MS} to {MOST_TTL_MS} ms")
+        return ttl_ms
+
+    def transaction(self, wanted: Transaction) -> Transaction:
+        """Return a transaction if its keys are of one group, and all its parts within the limits."""
+        for one in wanted.comparisons:
+            self.write(Write(one.key, None, condition=one.condition))
+        for step in (*wanted.success, *wanted.failure):
+            self.write(step) if isinstance(step, Write) else self.key(step.key)
+        if wanted.idempotency_key or wanted.attempt:
+            _check_attempt(wanted)
+        wanted.tag()
+        return wanted
 
     def consistency(self, level: record_pb2.Consistency) -> Level | None:
         """The level that a request asks for; None: the node's default."""
@@ -251,7 +278,7 @@ def _check_kept_life(write: Write) -> None:
         raise InvalidRequestError(f"keepTtl for key {key!r}: a delete has none; leave it out")
 
 
-def _check_attempt(write: Write) -> None:
+def _check_attempt(write: Write | Transaction) -> None:
     size = len(write.idempotency_key)
     if not MIN_IDEMPOTENCY_KEY <= size <= MAX_IDEMPOTENCY_KEY:
         raise InvalidRequestError(
@@ -260,6 +287,17 @@ def _check_attempt(write: Write) -> None:
         )
     if write.attempt > MAX_ATTEMPT:
         raise InvalidRequestError(f"attempt={write.attempt}: must be 0 to {MAX_ATTEMPT}")
+
+
+def _check_attached(write: Write) -> None:
+    if write.ttl_ms or write.expires_at_ms or write.keep_ttl:
+        raise InvalidRequestError(
+            f"key {write.key!r} has a lease and ttlMs, expiresAtMs or keepTtl: it lives as long as the lease"
+        )
+    if write.lease > MAX_ID:
+        raise InvalidRequestError(f"lease={write.lease}: no lease has a greater id than {MAX_ID}")
+    if write.value is None or write.edit is not None:
+        raise InvalidRequestError(f"key {write.key!r} has a lease: only a value that is set can have one")
 
 
 def _check_url(field: str, url: str) -> None:

@@ -37,8 +37,15 @@ OPERATIONS = {
     "append": "Append",
     "get_and_set": "GetAndSet",
     "get_and_delete": "GetAndDelete",
+    "txn": "Txn",
+    "grant_lease": "LeaseService/GrantLease",
+    "renew_lease": "LeaseService/RenewLease",
+    "revoke_lease": "LeaseService/RevokeLease",
+    "lease_time_to_live": "LeaseService/LeaseTimeToLive",
 }
-"""The RPC that each operation of a session stands for."""
+"""The RPC that each operation of a session stands for, with its service if that is another than the
+session's.
+"""
 NODE = Identity("node", ())
 """Any node of the cluster."""
 CHALLENGE = (("www-authenticate", 'Bearer realm="limedb"'),)
@@ -107,6 +114,11 @@ class Gate:
         self._identities, self._secret, self._enforces = identities, secret, enforces
         self.audit, self._writes = audit or NoAudit(), audit is not None
 
+    @property
+    def enforces(self) -> bool:
+        """Whether each call is judged."""
+        return self._enforces
+
     def guard(self, service: str, method: str) -> "Guard | None":
         """The guard of an RPC; None: nobody is asked anything. LookupError: it has no rule."""
         rule = rule_of(service, method)
@@ -122,7 +134,8 @@ class Gate:
         return {name: self._judged(shown, OPERATIONS[name], method) for name, method in methods.items()}
 
     def _judged(self, shown: Shown | None, rpc: str, method: Serve) -> Serve:
-        guard = self.guard(KV, rpc)
+        service, _, method_name = rpc.rpartition("/")
+        guard = self.guard(f"limedb.v1.{service}" if service else KV, method_name)
         if guard is None or shown is None:
             return method
 

@@ -3,13 +3,16 @@
 Tested in tests/scenarios/test_rest.py and tests/scenarios/test_grpc.py.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, cast
 
 from limedb.core.quorum import Level
+from limedb.core.transactions import Judged
 from limedb.errors import ConditionFailedError, LimeDBError, ResponseTooLargeError, is_too_large
 from limedb.replication.coordinator import Found, Write, Written
+from limedb.replication.groups.transaction import Transaction
 from limedb.replication.read.local_reads import LocalReads
 from limedb.replication.replica import LocalReplica
 from limedb.replication.requests import Outcome
@@ -26,6 +29,7 @@ from limedb.rpc.server.outcomes import as_shown, batch_as_shown
 from limedb.rpc.server.session import Method, SessionHandler
 from limedb.wire import kv as convert
 from limedb.wire.batch_set import BatchSet, batch_write_of, plain_writes
+from limedb.wire.transactions import transaction_from, txn_response
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 
 HEAVY_BYTES = 1 << 20
@@ -68,6 +72,12 @@ class Coordinator(Protocol):
     ) -> Sequence[Written | LimeDBError]:
         """The outcome of each write, in the same order."""
 
+    def ends_groups(self, keys: Sequence[str], level: Level | None) -> bool:
+        """Whether a read of keys has to store first what changes of their groups have left."""
+
+    async def transact(self, wanted: Transaction, deadline: float) -> tuple[Judged, Written | None]:
+        """The answer to a transaction, and its receipt; None: it stored nothing."""
+
     async def write_direct(self, node_url: str, write: Write, deadline: float) -> Written:
         """Store at the named node, even if other nodes own the key."""
 
@@ -78,8 +88,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
 
     max_response_size: the most bytes of an answer with several keys. streams: serve scans and watches.
     memory: counts reads from replicas, before their size is known. cluster: refuses what is meant for another
-    one. gate: judges the requests of sessions; None: everybody may do everything. rates: count these
-    requests; None: any number may come.
+    one. leases: serve these by the names of a session's operations. gate: judges the requests of sessions;
+    None: everybody may do everything. rates: count these requests; None: any number may come.
     """
 
     service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
@@ -99,7 +109,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         cluster: AskedCluster,
         gate: Gate | None = None,
         rates: Rates | None = None,
+        leases: Mapping[str, Method] = MappingProxyType({}),
     ) -> None:
+        self._leases = leases
         self._gate, self._rates = gate, rates
         self._cluster = cluster
         self._streams, self._memory = streams, memory
@@ -115,7 +127,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         self._count("get", 1)
         level = self._checks.consistency(request.consistency)
         key = self._checks.key(request.key)
-        if (data := self._local_reads.get(key)) is not None:
+        is_local = not self._coordinator.ends_groups((key,), level)
+        if is_local and (data := self._local_reads.get(key)) is not None:
             return answers.get_answer(key, data, self._local_reads.now_ms, self._node_url)
         deadline = self._deadlines.of(context)
         if (data := await self._coordinator.get_stored(key, level, deadline)) is not None:
@@ -163,6 +176,12 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         write = convert.get_and_delete_from(request)
         return convert.get_and_delete_response(await self._edited(write, request, context, "delete"))
 
+    async def Txn(self, request: kv_pb2.TxnRequest, context: Context) -> kv_pb2.TxnResponse:
+        wanted = self._checks.transaction(transaction_from(request))
+        self._count("set", len(wanted.keys))
+        answer = await self._coordinator.transact(wanted, self._deadlines.of(context))
+        return txn_response(*answer)
+
     async def _edited(
         self,
         write: Write,
@@ -196,7 +215,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         with self._checks.each("keys", request.keys, self._checks.key):
             keys = [self._checks.key(key) for key in request.keys]
         self._count("get", len(keys))
-        if (found := self._local_reads.get_many(keys)) is not None:
+        is_local = not self._coordinator.ends_groups(keys, level)
+        if is_local and (found := self._local_reads.get_many(keys)) is not None:
             return answers.batch_get_answer(keys, found, self._local_reads.now_ms)
 
         async def read(most: int | None) -> bytes:
@@ -263,6 +283,8 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
             "append": self.Append,
             "get_and_set": self.GetAndSet,
             "get_and_delete": self.GetAndDelete,
+            "txn": self.Txn,
+            **self._leases,
         }
         if self._gate is not None:
             methods = self._gate.session(context, methods)

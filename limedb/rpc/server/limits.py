@@ -22,6 +22,7 @@ from limedb.errors import LimitExceededError, OverloadedError
 from limedb.ports import Clock
 from limedb.rpc.server.clients import Client, Clients, Context
 from limedb.rpc.server.gate import NODE
+from limedbpb.v1 import kv_pb2
 
 log = logging.getLogger(__name__)
 
@@ -279,7 +280,9 @@ class Rates:
 
 
 def items_of(request: object) -> int:
-    """As how many requests a message counts: a batch has keys, or writes."""
+    """As how many requests a message counts: a batch has keys, or writes; a transaction its parts."""
+    if isinstance(request, kv_pb2.TxnRequest):
+        return max(1, len(request.compare) + max(len(request.success), len(request.failure)))
     batch = getattr(request, "keys", None) or getattr(request, "writes", None)
     return len(batch) if batch else 1
 

@@ -26,10 +26,11 @@ from limedb.errors import (
     ResponseTooLargeError,
     StaleEpochError,
 )
-from limedb.ports import Applied, Clock, Held
+from limedb.ports import Applied, Clock, Held, Promised
 from limedb.rpc.server.memory import PEER_COPIES, ROOM_SECONDS, SMALL_BYTES, Share
 from limedb.wire import frames
 from limedb.wire.old_errors import facts_of, kind_of
+from limedb.wire.replica import promise_response
 from limedb.wire.status import status_of
 from limedb.wire.topology import fence_from
 from limedbpb.v1 import replica_pb2
@@ -68,6 +69,12 @@ class Own(Protocol):
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
     ) -> Sequence[Applied]:
         """As ports.Replica.apply."""
+
+    async def promise(self, key: str, ballot: int, fence: Fence, deadline: float) -> Promised:
+        """As ports.Replica.promise."""
+
+    async def release(self, key: str, ballot: int, fence: Fence, deadline: float) -> None:
+        """As ports.Replica.release."""
 
 
 class StreamResponder:
@@ -128,9 +135,14 @@ class StreamResponder:
             deadline = self._clock.monotonic() + question.timeout_ms / 1000
             if question.records:
                 records = all_received(question.records)
-                work = self._apply(records, fence, deadline, question)
+                applying = self._apply(records, fence, deadline, question)
                 size = question.ByteSize()
-                self._start(question.number, work if size <= SMALL_BYTES else self._in_room(work, size))
+                self._start(
+                    question.number, applying if size <= SMALL_BYTES else self._in_room(applying, size)
+                )
+                return
+            if (work := self._about_promises(question, fence, deadline)) is not None:
+                self._start(question.number, work)
                 return
             if question.sums:
                 places = self._own.compare_stored(question.keys, question.sums, fence)
@@ -177,6 +189,22 @@ class StreamResponder:
     ) -> bytes:
         applied = await self._own.apply(records, fence, deadline, question.copied)
         return frames.columns_answer(applied) if question.in_columns else frames.apply_answer(applied)
+
+    def _about_promises(
+        self, question: replica_pb2.Question, fence: Fence, deadline: float
+    ) -> Awaitable[bytes] | None:
+        """The work on a question about a promise; None: it is another question."""
+        if question.HasField("promise"):
+            return self._promise(question.promise, fence, deadline)
+        return self._release(question.release, fence, deadline) if question.HasField("release") else None
+
+    async def _promise(self, asked: replica_pb2.PromiseRequest, fence: Fence, deadline: float) -> bytes:
+        promised = await self._own.promise(asked.key, asked.ballot, fence, deadline)
+        return frames.promise_answer(promise_response(promised))
+
+    async def _release(self, asked: replica_pb2.ReleaseRequest, fence: Fence, deadline: float) -> bytes:
+        await self._own.release(asked.key, asked.ballot, fence, deadline)
+        return frames.release_answer()
 
     async def _read_slowly(
         self, keys: Sequence[str], fence: Fence, deadline: float, most: int | None

@@ -72,6 +72,24 @@ def _edit(identity: Identity, request: Any) -> None:  # noqa: ANN401 (as above)
         need(identity, role, identity.may(role, request.key))
 
 
+def _transact(identity: Identity, request: Any) -> None:  # noqa: ANN401 (as above)
+    """What a transaction answers, and whether it succeeds, says what its keys have."""
+    steps = (*request.success, *request.failure)
+    written = {key for step in steps if (key := _written_by(step)) is not None}
+    for key in {*written, *(one.key for one in request.compare), *(step.get for step in steps)} - {""}:
+        need(identity, Role.READ, identity.may(Role.READ, key))
+    for key in written:
+        need(identity, Role.WRITE, identity.may(Role.WRITE, key))
+
+
+def _written_by(step: Any) -> str | None:  # noqa: ANN401 (as above)
+    """The key that a step writes; None: it writes none."""
+    kind = step.WhichOneof("step")
+    if kind in ("set", "increment"):
+        return str(getattr(step, kind).key)
+    return str(step.delete) if kind == "delete" else None
+
+
 def _anywhere(role: Role, is_change: bool = False) -> Rule:
     def judge(identity: Identity, _request: object) -> None:
         need(identity, role, identity.has(role))
@@ -108,6 +126,7 @@ def _joins(identity: Identity, _request: object) -> None:
 _PUBLIC, _KNOWN, _NODES = Rule(Audience.PUBLIC), Rule(Audience.KNOWN), Rule(Audience.NODES)
 _BATCH = Rule(Audience.KNOWN, batch=True)
 _OPERATOR, _MEMBERSHIP = _anywhere(Role.OPERATOR), _anywhere(Role.OPERATOR, is_change=True)
+_WRITER = _anywhere(Role.WRITE)
 _USERS = _anywhere(Role.ADMIN, is_change=True)
 
 ACCESS = "limedb.v1.AccessService"
@@ -122,12 +141,21 @@ RULES: dict[str, dict[str, Rule]] = {
         "Append": Rule(Audience.KNOWN, _edit),
         "GetAndSet": Rule(Audience.KNOWN, _edit),
         "GetAndDelete": Rule(Audience.KNOWN, _edit),
+        "Txn": Rule(Audience.KNOWN, _transact),
         "BatchSet": _BATCH,
         "SetDirect": _over_key(Role.ADMIN),  # it may leave a copy where the key doesn't belong
         "ListKeys": _over_all(Role.READ),  # it names no range
         "Scan": Rule(Audience.KNOWN, _scan),
         "Watch": Rule(Audience.KNOWN, _watch),
         "Session": _KNOWN,  # each request within it is judged as the RPC that it stands for
+    },
+    "limedb.v1.LeaseService": {
+        # Those who know the id of a lease may do everything with it.
+        "GrantLease": _WRITER,
+        "RenewLease": _WRITER,
+        "KeepAlive": _WRITER,
+        "RevokeLease": _WRITER,
+        "LeaseTimeToLive": _WRITER,
     },
     "limedb.v1.ClusterService": {
         # Clients find their way with these two.

@@ -22,6 +22,7 @@ from limedb.encoding.varint import varint
 from limedb.errors import InvalidRequestError
 from limedb.rpc.server.answers import serialized
 from limedb.rpc.server.behaviour import Context
+from limedb.rpc.server.limits import items_of
 from limedb.rpc.server.memory import ANSWER_COPIES, COPIES, ROOM_SECONDS, SMALL_BYTES, Held, Memory
 from limedb.wire.old_errors import failure_of
 from limedb.wire.status import code_of, status_of
@@ -255,9 +256,7 @@ def _is_read(request: kv_pb2.SessionRequest) -> bool:
 
 def _items(request: kv_pb2.SessionRequest) -> int:
     operation = request.WhichOneof("operation")
-    if operation == "batch_get":
-        return len(request.batch_get.keys)
-    return len(request.batch_set.writes) if operation == "batch_set" else 1
+    return 1 if operation is None else items_of(getattr(request, operation))
 
 
 def _framed(number: int, operation: str, answer: Message | bytes) -> bytes:
@@ -290,6 +289,11 @@ _TAGS = {
         "append",
         "get_and_set",
         "get_and_delete",
+        "txn",
+        "grant_lease",
+        "renew_lease",
+        "revoke_lease",
+        "lease_time_to_live",
     )
 }
 """The bytes before an outcome in a SessionResponse: the number of its field, and the wire type."""

@@ -1,6 +1,6 @@
 """Conditional writes: judged on what a majority has, once, whatever happens on the way.
 
-Tests limedb/replication/conditional/rounds.py.
+Tests limedb/replication/conditional/rounds.py and limedb/replication/write/apart.py.
 """
 
 import asyncio

@@ -37,6 +37,7 @@ from limedb.rpc.peer import remote_replica as remote
 from limedb.rpc.peer.links import PeerLinks
 from limedb.rpc.peer.remote_replica import RemoteReplica
 from limedb.rpc.peer.remote_topology import RemoteTopology
+from limedb.rpc.server.peer_requests import StreamResponder
 from limedb.wire import replica as convert_replica
 from tests.rpc.peers import URL, FakeReplica, SystemClock, servicers, serving
 from tests.support.ports import free_port
@@ -103,7 +104,9 @@ def soon(seconds: float = 5.0) -> float:
     return time.monotonic() + seconds
 
 
-async def test_promises_are_asked_for_taken_back_and_listed(peer: Peer) -> None:
+async def test_promises_are_asked_for_taken_back_and_listed(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record = Record("k", "v", 5 | FIRST_BALLOT)
     record.lineage = (Past(record.version, b"o" * 16), Past(0))
     spans, ballot = [Span(0, 5)], 9 << 16 | FIRST_BALLOT
@@ -120,6 +123,16 @@ async def test_promises_are_asked_for_taken_back_and_listed(peer: Peer) -> None:
         ("release", "k", ballot, FENCE),
         ("promises", spans, FENCE),
     ]
+    monkeypatch.setattr(StreamResponder, "_about_promises", lambda *_: None)  # a peer that is too old
+    peer.own.asked.clear()
+    peer.own.found = Promised(True, ballot, record)
+    assert await peer.replica.promise("k", ballot, FENCE, soon()) == peer.own.found
+    await peer.replica.release("k", ballot, FENCE, soon())
+    assert [asked for asked in peer.own.asked if asked[0] != "read"] == [
+        ("promise", "k", ballot, FENCE),
+        ("release", "k", ballot, FENCE),
+    ]
+    monkeypatch.undo()
     peer.own.error = StaleEpochError(AFTER)
     for asked in (
         peer.replica.promise("k", ballot, FENCE, soon()),

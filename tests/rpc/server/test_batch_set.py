@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from limedb.core.hlc import HybridClock
 from limedb.core.quorum import Level
 from limedb.core.topology import Topology, initial_topology
+from limedb.encoding.groups import GroupMessages
 from limedb.errors import InvalidRequestError, LimeDBError
 from limedb.ports import Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
@@ -75,7 +76,7 @@ class Alone:
         replicas = mock.create_autospec(Replicas, instance=True)
         replicas.at.return_value, replicas.is_reachable.return_value = self.replica, True
         self.coordinator = Coordinator(
-            self.place, replicas, clock, HybridClock(), MemoryHints(), skew, Level.QUORUM
+            self.place, replicas, clock, HybridClock(), MemoryHints(), skew, GroupMessages(), Level.QUORUM
         )
         self.counted: list[tuple[str, int]] = []
         nothing: Any = mock.Mock()

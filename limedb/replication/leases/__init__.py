@@ -1,0 +1,1 @@
+"""Leases, and the keys that are attached to them."""
