@@ -23,6 +23,7 @@ from tests.support.waiting import wait_for
 
 RIGHT, AHEAD, BEHIND = ("node1", "node2", "node3"), "node4", "node5"
 MINUTES = 600.0
+DAY = 86_400
 KEYS = [f"clock-{number}" for number in range(12)]
 PATIENCE = 10.0
 PROBLEM = re.compile(
@@ -137,7 +138,7 @@ def _tell(load: Load) -> None:
     )
 
 
-@pytest.mark.parametrize("seconds", [3600])
+@pytest.mark.parametrize("seconds", [3600, 10 * DAY, 30_000 * DAY])
 async def test_clocks_that_were_ahead_and_are_set_right_stop_no_write(tmp_path: Path, seconds: int) -> None:
     setting = tmp_path / "clock"
     setting.write_text(f"+{seconds}\n")
@@ -192,13 +193,14 @@ async def _all_warn(cluster: NetnsCluster, text: str) -> bool:
     return all(any(text in warning for warning in state.warnings) for state in states)
 
 
+@pytest.mark.parametrize("seconds", [3600, 10 * DAY, 30_000 * DAY])
 def test_a_node_whose_clock_is_set_back_while_it_is_stopped_goes_on_above_what_it_wrote(
-    tmp_path: Path,
+    tmp_path: Path, seconds: int
 ) -> None:
     """Alone, so that no other node knows better: the newest version on its disk is its high-water mark."""
     with free_port() as port:
         settings = {"NODE_URL": f"http://127.0.0.1:{port}", "STORE": "lmdb", **QUICK}
-        with running_node(tmp_path, port, settings | faketime_env(3600)) as address:
+        with running_node(tmp_path, port, settings | faketime_env(seconds)) as address:
             before = written(address, "k", "old")
             written(address, "short", "x", ttl_ms=100)
             wait_for("it expires", lambda: value(address, "short") is None)
