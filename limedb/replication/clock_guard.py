@@ -165,9 +165,7 @@ class ClockSkewGuard:
         return float(max(of_seen, stored if self._limit < stored <= BRIDGED_MS else 0))
 
 
-_WAY_OUT = (
-    "; to end it earlier, export all keys, start the nodes with empty data folders, and import them"
-)
+_WAY_OUT = "; to end it earlier, export all keys, start the nodes with empty data folders, and import them"
 _STARTING = (
     "this node has just started, and what it holds is ahead of its clock: it waits for its peers to say what"
     " time the cluster has"

@@ -2,8 +2,8 @@
 
 It owns nothing but the substitution. It must never be given to what judges clocks.
 
-Versions, generations of gossip and the ages of tombstones all come from the cluster's time. Where such a stamp
-is compared with the machine's clock, it lies in the future for as long as that time leads the clocks.
+Versions, generations of gossip and the ages of tombstones all come from the cluster's time. Where such a
+stamp is compared with the machine's clock, it lies in the future for as long as that time leads the clocks.
 
 Tested in tests/replication/test_clock_guard.py.
 """

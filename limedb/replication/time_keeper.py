@@ -2,12 +2,12 @@
 
 It owns the moments at which that is done. It must never judge the time (`clock_guard.py` does).
 
-A value that expired was absent for everybody who read it. If the clocks had been ahead then, and are set right
-while the node is stopped, the node would take the value for alive again. The versions in the store don't show
-how late it was: the last write may be long ago, and a version that is far ahead may be an error. So the node
-keeps its own account of the time: in each moment a time is on disk that is at most KEEP_MS lower. A node that
-is stopped in order writes the exact time; after a crash the next run adds these KEEP_MS. That counts only if
-the clock was set back, so that values with less time to live than that are gone early then.
+A value that expired was absent for everybody who read it. If the clocks had been ahead then, and are set
+right while the node is stopped, the node would take the value for alive again. The versions in the store
+don't show how late it was: the last write may be long ago, and a version that is far ahead may be an error.
+So the node keeps its own account: the time on disk is behind by KEEP_MS at most. A node that is stopped in
+order writes the exact time; after a crash the next run adds these KEEP_MS, but only if the clock was set
+back. Then values with less time to live than that are gone early.
 """
 
 import asyncio

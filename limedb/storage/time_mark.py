@@ -1,7 +1,7 @@
 """The last time that a node had, in a small file beside its data.
 
-It owns the file. It must never fail: a file that can't be read or written, or doesn't match its checksum, only
-matters if the clock is set back while the node is stopped.
+It owns the file. It must never fail: a file that can't be read or written, or doesn't match its checksum,
+only matters if the clock is set back while the node is stopped.
 """
 
 import asyncio

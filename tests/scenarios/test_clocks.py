@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import grpc
@@ -105,8 +105,12 @@ def _failures(load: Load, since: int) -> list[tuple[str, str]]:
 
 async def _start_with_clock(cluster: NetnsCluster, name: str, seconds: float) -> None:
     """Start a node anew with its clock that far off; return as soon as it answers at all."""
+    await _start_anew(cluster, name, faketime_env(seconds))
+
+
+async def _start_anew(cluster: NetnsCluster, name: str, env: Mapping[str, str]) -> None:
     await asyncio.to_thread(cluster.stop, name)
-    cluster.start(name, faketime_env(seconds))
+    cluster.start(name, env)
     address = cluster.nodes[name].address
     async with channels([address]) as by_address:
         stub = cluster_pb2_grpc.ClusterServiceStub(by_address[address])
@@ -163,6 +167,22 @@ async def test_clocks_that_were_ahead_and_are_set_right_stop_no_write(tmp_path: 
             await write_in_turn(clients, clients.addresses, load)
             assert _failures(load, begun) == []
             assert await complaints(clients, load.ledger) == []
+
+
+async def test_a_node_whose_clock_is_set_right_while_it_runs_serves_again(tmp_path: Path) -> None:
+    """It started ten days ahead of the others, so its generation lies beyond what they believe."""
+    setting = tmp_path / "clock"
+    setting.write_text(f"+{10 * DAY}\n")
+    with netns_cluster(tmp_path, 3) as cluster:
+        await _start_anew(cluster, "node3", faketime_file_env(setting))
+        async with nodes(addresses(cluster)) as clients:
+            await wait_until("it finds out", lambda: _all_have(cluster, ["node3"], re.compile("this node.*")))
+            setting.write_text("+0\n")
+            await asyncio.to_thread(cluster.wait_serving)
+            load = Load()
+            await write_in_turn(clients, clients.addresses, load)
+            assert _failures(load, 0) == []
+            await asyncio.to_thread(cluster.wait_whole)
 
 
 async def set_short(clients: Nodes, value: str, ttl_ms: int) -> None:
