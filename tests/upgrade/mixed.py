@@ -25,16 +25,27 @@ READY_SECONDS = 90.0
 CALL_SECONDS = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A node that was stopped. tree: that it ran until then. since, until: when it was stopped, and when it
+    served again, seconds of time.monotonic.
+    """
+
+    address: str
+    tree: Tree
+    since: float
+    until: float
+
+
 @dataclass
 class MixedCluster:
-    """The nodes by their addresses (host:port). away: when each was stopped and served again, in seconds of
-    time.monotonic.
-    """
+    """The nodes by their addresses (host:port). absences: in their order."""
 
     folder: Path
     addresses: list[str]
     pids: dict[str, Pid] = field(default_factory=dict)
-    away: list[tuple[str, float, float]] = field(default_factory=list)
+    trees: dict[str, Tree] = field(default_factory=dict)
+    absences: list[Absence] = field(default_factory=list)
 
     def start(self, address: str, tree: Tree) -> None:
         """Start a node of a tree on the data that it has."""
@@ -48,15 +59,16 @@ class MixedCluster:
             "OTEL_ENDPOINT": "",
         }
         log = self.folder / f"{self._name(address)}.log"
+        self.trees[address] = tree
         self.pids[address] = spawn([str(tree.limedb), "serve"], inherited | QUICK | own, log)
 
     def restart(self, address: str, tree: Tree) -> None:
         """Stop a node (SIGTERM) and start it again, of a tree; return when all is well again."""
-        stopped = time.monotonic()
+        before, stopped = self.trees[address], time.monotonic()
         end_all([self.pids[address]], STOP_SECONDS)
         self.start(address, tree)
         self.wait_whole()
-        self.away.append((address, stopped, time.monotonic()))
+        self.absences.append(Absence(address, before, stopped, time.monotonic()))
 
     def wait_whole(self) -> None:
         """Return when each node serves, sees all, and counts for watches."""
