@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from limedb.core.hlc import COUNTER_BITS, wall_ms_of
+from limedb.core.idempotency import MARGIN_MS, MAX_AGE_MS
 from limedb.core.problems import Problem
 from limedb.core.slewed_time import MAX_LEAD_MS, RATE, SlewedTime
 from limedb.errors import ClockSkewError, UnavailableError
@@ -67,7 +68,9 @@ class ClockSkewGuard:
         self._due, self._ahead = float("-inf"), 0.0
         self._is_established = False
         now = clock.wall_ms() + skew_ms()
-        self._time = self.time_class(now, clock.elapsed(), self._first_lead(now))
+        lead = self._first_lead(now)
+        self._time = self.time_class(now, clock.elapsed(), lead)
+        self._clients = self.time_class(now, clock.elapsed(), _small(lead))
 
     @property
     def limit_ms(self) -> int:
@@ -107,6 +110,19 @@ class ClockSkewGuard:
         """By how many ms the cluster's time leads the clock."""
         now = self.now_ms()
         return max(0, now - self._clock.wall_ms() - self._skew_ms)
+
+    def clients_ms(self) -> int:
+        """The time by which the beginnings of clients' operations are judged, milliseconds since 1970.
+
+        Clients whose clocks are right would find all their idempotency keys too old while the cluster's time
+        leads, by hours perhaps. So a large lead is left out: this time steps back with the clocks, by more
+        than MAX_AGE_MS and MARGIN_MS or not at all (`idempotency/ownership_history.py` says why).
+        """
+        cluster_ms, at = self.now_ms(), self._clock.elapsed()
+        now = self._clock.wall_ms() + self._skew_ms
+        now = min(cluster_ms, now + _small(self._clients.lead(now, at)))
+        self._clients.set(now, at)
+        return now
 
     def is_ahead(self, version: int, now_ms: int) -> bool:
         """Whether a version is too far ahead of the cluster's time, and of all that is stored here."""
@@ -170,6 +186,11 @@ _STARTING = (
     "this node has just started, and what it holds is ahead of its clock: it waits for its peers to say what"
     " time the cluster has"
 )
+
+
+def _small(lead_ms: float) -> int:
+    """A lead that operations are judged by; 0: it is too large."""
+    return int(lead_ms) if lead_ms <= MAX_AGE_MS + MARGIN_MS else 0
 
 
 def _duration(ms: float) -> str:

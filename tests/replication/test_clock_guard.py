@@ -3,6 +3,7 @@
 import pytest
 
 from limedb.core.hlc import COUNTER_BITS, MAX_VERSION, version_at
+from limedb.core.idempotency import MAX_AGE_MS
 from limedb.core.slewed_time import MAX_LEAD_MS
 from limedb.errors import ClockSkewError, UnavailableError
 from limedb.ports import SeenTime
@@ -178,3 +179,28 @@ def test_the_clusters_clock_shows_the_clusters_time_and_the_machines_seconds() -
     clock.offset_ms -= 60_000
     assert time.wall_ms() == pytest.approx(1_000_000, abs=1)
     assert (time.monotonic(), time.elapsed()) == (1000.0, 1000.0)
+
+
+def test_clients_whose_clocks_are_right_find_their_operations_young_beside_a_large_lead() -> None:
+    clock = HandClock(1_000_000.0)
+    guard = ClockSkewGuard(clock, 500)
+    guard.clients_ms()
+    clock.offset_ms -= 3_600_000
+    assert guard.clients_ms() == clock.wall_ms()
+    assert guard.now_ms() == pytest.approx(clock.wall_ms() + 3_600_000, abs=1)
+    again = ClockSkewGuard(clock, 500, seen=SeenTime(clock.wall_ms() + 3_600_000, 0))
+    assert again.clients_ms() == clock.wall_ms()
+
+
+def test_operations_are_judged_by_a_time_that_does_not_step_back_by_less_than_their_age() -> None:
+    clock = HandClock(1_000_000.0)
+    guard = ClockSkewGuard(clock, 500)
+    before = guard.clients_ms()
+    clock.offset_ms -= MAX_AGE_MS
+    assert guard.clients_ms() == pytest.approx(before, abs=1)
+    clock.now += 600
+    assert guard.clients_ms() == pytest.approx(clock.wall_ms() + 0.9 * MAX_AGE_MS, abs=2)
+    clock.offset_ms -= 60_000  # the lead is 600 s again
+    assert guard.clients_ms() == pytest.approx(clock.wall_ms() + MAX_AGE_MS, abs=2)
+    clock.offset_ms -= 3_000  # and more than that
+    assert guard.clients_ms() == clock.wall_ms()

@@ -13,6 +13,7 @@ from limedb.operator.calls import node_client
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
 from tests.scenarios.history import Outcome
 from tests.scenarios.load import Load, Nodes, complaints, nodes, write_one
+from tests.scenarios.test_idempotency import new_idempotency_key
 from tests.scenarios.test_partitions import addresses, channels, locate, wait_replicas_agree, wait_until
 from tests.support.clusters import QUICK
 from tests.support.faketime import faketime_env, faketime_file_env
@@ -158,6 +159,7 @@ async def test_clocks_that_were_ahead_and_are_set_right_stop_no_write(tmp_path: 
             await write_in_turn(clients, clients.addresses, load)
             assert _failures(load, begun) == []
             assert await _is_gone(clients, "short")
+            await check_writes_that_may_be_sent_again(clients)
             await set_short(clients, "again", 3000)
             assert await clients.get(clients.addresses[1], "short", timeout=PATIENCE) == "again"
             await wait_until("it expires again", lambda: _is_seen_gone(clients, "short"))
@@ -167,6 +169,21 @@ async def test_clocks_that_were_ahead_and_are_set_right_stop_no_write(tmp_path: 
             await write_in_turn(clients, clients.addresses, load)
             assert _failures(load, begun) == []
             assert await complaints(clients, load.ledger) == []
+
+
+async def check_writes_that_may_be_sent_again(clients: Nodes) -> None:
+    """A client whose clock is right writes once, whether with a condition or without, and an old key of the
+    fast clocks does no harm.
+    """
+    stubs = list(clients.stubs.values())
+    for key, condition in ("plain", None), ("conditional", kv_pb2.Condition(exists=False)):
+        request = kv_pb2.SetRequest(
+            key=key, value="x", idempotency_key=new_idempotency_key(), condition=condition
+        )
+        first = await stubs[0].Set(request, timeout=PATIENCE)
+        request.attempt = 1
+        again = await stubs[1].Set(request, timeout=PATIENCE)
+        assert again.receipt.version == first.receipt.version, key
 
 
 async def test_a_node_whose_clock_is_set_right_while_it_runs_serves_again(tmp_path: Path) -> None:

@@ -92,8 +92,7 @@ def unexplained(cluster: MixedCluster, load: Load) -> list[str]:
 
 
 def explains(absence: Absence, failure: Failure) -> bool:
-    """Whether a call failed as it may, since its node was away. An older node may cancel calls as it stops.
-    """
+    """Whether a call failed as it may, since its node was away. An older one may cancel calls as it stops."""
     codes = {grpc.StatusCode.UNAVAILABLE} | ({grpc.StatusCode.CANCELLED} if absence.tree.commit else set())
     is_then = failure.end >= absence.since and failure.start <= absence.until + RECONNECT_SECONDS
     return failure.address == absence.address and is_then and failure.code in codes

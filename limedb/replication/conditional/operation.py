@@ -121,7 +121,8 @@ class ConditionalWrite(Operation):
         needs no look.
         """
         late_ms, condition = now_ms - self._began_ms, self.write.condition
-        is_only = not self._began_ms or late_ms <= FRESH_MS or (condition is not None and condition.version)
+        is_fresh = not self._began_ms or -MARGIN_MS <= late_ms <= FRESH_MS
+        is_only = is_fresh or (condition is not None and condition.version)
         if not (is_only or self.may_be_stored):
             self._late_ms = late_ms
             self.attempts = self.attempts._replace(since_ms=self._began_ms - MARGIN_MS)
