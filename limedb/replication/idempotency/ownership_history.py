@@ -27,7 +27,8 @@ the clocks are set back by more than MAX_AGE_MS and MARGIN_MS (`ClockSkewGuard.c
 noted by the fast clock would then refuse operations for as long as that was ahead. So the replica replaces it
 by the present one (`_follow_clock`). That is sound for all that begins from now on, for it began after the
 noted event, too. Operations from before the step have times of the fast clock. As long as such an operation
-may be tried again, its beginning lies in the future, by more than coordinators believe (`proposer.py`).
+may be tried again, its beginning lies in the future, by more than coordinators believe (`proposer.py`); and
+what was on its way through the step lies so far ahead that replicas answer nothing (AHEAD_MS).
 
 A replica also serves requests of epochs that it has not heard of yet. It then judges by every group of owners
 that may decide in such an epoch: a change that it knows to run may be finished by then, or cancelled. If it
@@ -42,6 +43,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from limedb.core.idempotency import (
+    EPOCHS_A_CHANGE,
     MARGIN_MS,
     MAX_AGE_MS,
     OwnershipEpoch,
@@ -49,13 +51,16 @@ from limedb.core.idempotency import (
     is_in_every_quorum,
     settled_since,
     sole_owner,
+    with_missed,
 )
 from limedb.core.layout import Layout, Owners
 from limedb.core.topology import Phase, Topology
 from limedb.ports import OperationLog, Placement
 
-EPOCHS_A_CHANGE = 3
-"""From one epoch in which nothing changes to the next."""
+AHEAD_MS = MAX_AGE_MS // 2
+"""An operation that begins so many milliseconds later is one from before the clocks were set back. A call is
+on its way for less.
+"""
 
 
 class _Learned(NamedTuple):
@@ -93,7 +98,9 @@ class OwnershipHistory:
         now = self._now_ms()
         self._follow_clock(now)
         began, missed = operation.began_ms, epoch - self._learned[-1].layout.topology.epoch
-        if began < max(self._log.forgotten_ms, now - MAX_AGE_MS) or missed > EPOCHS_A_CHANGE:
+        if not max(self._log.forgotten_ms, now - MAX_AGE_MS) <= began <= now + AHEAD_MS:
+            return False
+        if missed > EPOCHS_A_CHANGE:
             return False
         if len(self._learned) == 1 and self._joined is None and missed <= 0:
             return began - MARGIN_MS >= self._since
@@ -117,7 +124,7 @@ class OwnershipHistory:
             self._learned = [learned._replace(at_ms=min(learned.at_ms, now)) for learned in self._learned]
 
     def _can_tell(self, operation: WriteId, tenures: Sequence[OwnershipEpoch]) -> bool:
-        settled = settled_since(tenures)
+        settled = settled_since(with_missed(tenures))
         if operation.began_ms - MARGIN_MS >= max(self._since, settled):
             return True
         return not settled and self._needs_the_only_owner(operation.token, tenures[-1].owners)
