@@ -109,6 +109,43 @@ async def _start_with_clock(cluster: NetnsCluster, name: str, seconds: float) ->
     await _start_anew(cluster, name, faketime_env(seconds))
 
 
+async def test_keys_that_are_too_far_ahead_refuse_writes_definitely_and_leave_no_other_in_doubt(
+    tmp_path: Path,
+) -> None:
+    """Data of an older version, whose nodes wrote no time down."""
+    setting = tmp_path / "clock"
+    setting.write_text(f"+{10 * DAY}\n")
+    with netns_cluster(tmp_path, 3, env=faketime_file_env(setting)) as cluster:
+        async with nodes(addresses(cluster)) as clients:
+            await clients.set(clients.addresses[0], "ahead", "old", timeout=PATIENCE)
+        for name in cluster.nodes:
+            await asyncio.to_thread(cluster.stop, name)
+        await asyncio.to_thread(_forget_time, tmp_path, setting)
+        for name in cluster.nodes:
+            cluster.start(name)
+        await asyncio.to_thread(cluster.wait_serving)
+        await asyncio.to_thread(cluster.wait_whole)
+        assert await _all_warn(cluster, "keys that have them refuse writes until")
+        async with nodes(addresses(cluster)) as clients:
+            for at, stub in clients.stubs.items():
+                assert await clients.get(at, "ahead", timeout=PATIENCE) == "old"
+                with pytest.raises(RemoteError, match="the stored record is") as caught:
+                    await clients.set(at, "ahead", "new", timeout=PATIENCE)
+                assert caught.value.nothing_written
+                writes = [kv_pb2.BatchWrite(key=key, value=at) for key in ("ahead", *KEYS)]
+                answer = await stub.BatchSet(kv_pb2.BatchSetRequest(writes=writes), timeout=PATIENCE)
+                assert [r.HasField("error") for r in answer.results] == [True, *[False] * len(KEYS)]
+
+
+def _forget_time(folder: Path, setting: Path) -> None:
+    """Set the clocks right, and remove what nodes wrote down of their time."""
+    setting.write_text("+0\n")
+    marks = [*folder.rglob("*.time")]
+    assert len(marks) == 3
+    for mark in marks:
+        mark.unlink()
+
+
 async def _start_anew(cluster: NetnsCluster, name: str, env: Mapping[str, str]) -> None:
     await asyncio.to_thread(cluster.stop, name)
     cluster.start(name, env)
