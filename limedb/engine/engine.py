@@ -152,7 +152,7 @@ class Engine:
             self.lead.agreed_ms,
             world.store.high_water,
             lambda: self.lead.is_settled,
-            world.time_mark.load() if world.time_mark else NEVER_SEEN,
+            world.time_mark.load() if world.time_mark and self._has_data() else NEVER_SEEN,
         )
         self._time: Clock = ClusterClock(clock, self.skew)
         self._keeper = TimeKeeper(self.skew, world.time_mark)
