@@ -74,6 +74,7 @@ class Load:
     seen: set[str] = field(default_factory=set)
     gaps: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
+    is_watched: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, stop: asyncio.Event, stubs: "dict[str, kv_pb2_grpc.KVServiceAsyncStub]") -> None:
         """Use each node by each kind of operation until `stop`."""
@@ -162,6 +163,7 @@ class Load:
                 try:
                     async with db.watch(prefix=PREFIX) as changes:
                         await changes.begin()
+                        self.is_watched.set()
                         if self.gaps:
                             async for entry in db.scan(prefix=PREFIX):
                                 self.seen.add(entry.key)

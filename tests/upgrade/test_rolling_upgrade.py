@@ -60,6 +60,7 @@ async def under_load(cluster: MixedCluster, load: Load) -> AsyncIterator[None]:
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(load.watch(cluster.addresses))
+            await load.is_watched.wait()
             work = group.create_task(load.run(stop, stubs))
             yield
             stop.set()
