@@ -3,6 +3,7 @@
 import asyncio
 import re
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from limedb.errors import RemoteError
 from limedb.operator.calls import node_client
+from limedb.storage.time_mark import TimeMarkFile
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc
 from tests.scenarios.history import Outcome
 from tests.scenarios.load import Load, Nodes, complaints, nodes, write_one
@@ -20,6 +22,7 @@ from tests.support.clusters import QUICK
 from tests.support.faketime import faketime_env, faketime_file_env
 from tests.support.netns_clusters import NetnsCluster, netns_cluster
 from tests.support.ports import free_port
+from tests.support.served import Served, served
 from tests.support.serving import running_node
 from tests.support.waiting import wait_for
 
@@ -289,6 +292,38 @@ def test_a_node_whose_clock_is_set_back_while_it_is_stopped_goes_on_above_what_i
             shutil.rmtree(data)
         with running_node(tmp_path, port, settings) as address:  # it begins anew, by its clock
             assert written(address, "k", "x") < before
+
+
+def test_a_killed_node_brings_nothing_back_that_expired_after_its_last_write(tmp_path: Path) -> None:
+    """Its clock jumped ahead, let the value expire, and is set right while the node is down."""
+    setting = tmp_path / "clock"
+    setting.write_text("+0\n")
+    with served(tmp_path, env=faketime_file_env(setting)) as node:
+        node.kv.Set(kv_pb2.SetRequest(key="long", value="x"), timeout=PATIENCE)
+        node.kv.Set(kv_pb2.SetRequest(key="short", value="x", ttl_ms=3_600_000), timeout=PATIENCE)
+        setting.write_text(f"+{10 * DAY}\n")
+        wait_for("it expires", lambda: found(node, "short") is None)
+        wait_for("that is written down", lambda: seen_ms(node) > (time.time() + 9 * DAY) * 1000)
+        node.process.kill()
+        node.process.wait(PATIENCE)
+        setting.write_text("+0\n")
+        with served(tmp_path, env=node.env, is_awaited=False):  # at the same port
+            wait_for("it serves", lambda: found(node, "long") == "x", ignore=grpc.RpcError)
+            assert found(node, "short") is None
+            node.set("short")
+            assert found(node, "short") == "short"
+
+
+def found(node: Served, key: str) -> str | None:
+    """What a key has."""
+    (result,) = node.kv.BatchGet(kv_pb2.BatchGetRequest(keys=[key]), timeout=PATIENCE).results
+    return result.value if result.found else None
+
+
+def seen_ms(node: Served) -> int:
+    """The time that a node has written down."""
+    (file,) = node.data.glob("*.time")
+    return TimeMarkFile(file).load().ms
 
 
 def written(address: str, key: str, text: str, ttl_ms: int = 0) -> int:
