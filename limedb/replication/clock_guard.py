@@ -146,7 +146,7 @@ class ClockSkewGuard:
         """ClockSkewError: a version that a replica has is so far ahead that no write goes above it."""
         now = self.now_ms()
         if (version >> COUNTER_BITS) - now > BRIDGED_MS:
-            raise ClockSkewError("the stored record", wall_ms_of(version) - now, BRIDGED_MS)
+            raise ClockSkewError("the stored record", wall_ms_of(version) - now, BRIDGED_MS, _TOO_FAR)
 
     def check_own(self) -> int:
         """The cluster's time, as now_ms. UnavailableError: the own clock is too far off to give versions."""
@@ -181,6 +181,7 @@ class ClockSkewGuard:
         return float(max(of_seen, stored if self._limit < stored <= BRIDGED_MS else 0))
 
 
+_TOO_FAR = "(a day): no write goes above it until then; `limedb admin status` has the way out"
 _WAY_OUT = "; to end it earlier, export all keys, start the nodes with empty data folders, and import them"
 _STARTING = (
     "this node has just started, and what it holds is ahead of its clock: it waits for its peers to say what"
