@@ -27,12 +27,11 @@ CALL_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """A node that was stopped. tree: that it ran until then. since, until: when it was stopped, and when it
-    served again, seconds of time.monotonic.
+    """A node that was stopped. since, until: when it was, and when it served again, seconds of
+    time.monotonic.
     """
 
     address: str
-    tree: Tree
     since: float
     until: float
 
@@ -44,7 +43,6 @@ class MixedCluster:
     folder: Path
     addresses: list[str]
     pids: dict[str, Pid] = field(default_factory=dict)
-    trees: dict[str, Tree] = field(default_factory=dict)
     absences: list[Absence] = field(default_factory=list)
 
     def start(self, address: str, tree: Tree) -> None:
@@ -59,16 +57,15 @@ class MixedCluster:
             "OTEL_ENDPOINT": "",
         }
         log = self.folder / f"{self._name(address)}.log"
-        self.trees[address] = tree
         self.pids[address] = spawn([str(tree.limedb), "serve"], inherited | QUICK | own, log)
 
     def restart(self, address: str, tree: Tree) -> None:
         """Stop a node (SIGTERM) and start it again, of a tree; return when all is well again."""
-        before, stopped = self.trees[address], time.monotonic()
+        stopped = time.monotonic()
         end_all([self.pids[address]], STOP_SECONDS)
         self.start(address, tree)
         self.wait_whole()
-        self.absences.append(Absence(address, before, stopped, time.monotonic()))
+        self.absences.append(Absence(address, stopped, time.monotonic()))
 
     def wait_whole(self) -> None:
         """Return when each node serves, sees all, and counts for watches."""
