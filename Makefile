@@ -256,6 +256,12 @@ torture: $(READY) ## Run all floods, each measured, and damage files in every kn
 	TORTURE_CASES=20000 $(BIN)/python -m pytest -q tests/storage/lmdb/test_pages.py
 	TORTURE_DAMAGE=1 $(BIN)/python -m pytest -q tests/scenarios/test_damaged_files.py
 
+# Makes a tree of each commit in build/upgrade at first. By default it begins at the last release.
+FROM ?=
+.PHONY: upgrade
+upgrade: $(READY) ## Restart a cluster of the commits in FROM node by node on this tree, and back, under load (minutes)
+	UPGRADE_FROM='$(FROM)' $(BIN)/python -m pytest -q -s -m torture --timeout 3600 tests/upgrade
+
 .PHONY: format
 format: $(READY) ## Format the code and the protos
 	$(BIN)/ruff check --fix .

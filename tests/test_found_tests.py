@@ -25,6 +25,7 @@ OTHER_FOLDERS = {
     "scenarios",
     "simulation",
     "support",
+    "upgrade",
     "web",
 }
 """Folders of tests that are of no package of their own: of the whole, of its environment, and of bench/."""

@@ -18,6 +18,7 @@ Paxos", section 2.2), and raises an error where the count doesn't decide.
 
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from limedb.core.layout import Owners
@@ -142,6 +143,11 @@ def _intersect(one: Side, other: Side) -> bool:
     return inside > shared
 
 
+EPOCHS_A_CHANGE = 3
+"""From one epoch in which nothing changes to the next."""
+_ANYBODY = Owners(("",), (), 1)
+
+
 class OwnershipEpoch(NamedTuple):
     """Owners of a key under an epoch."""
 
@@ -162,16 +168,43 @@ def settled_since(tenures: Iterable[OwnershipEpoch]) -> int:
     the owners have moved to that one; from then on, earlier epochs decide nothing.
 
     Where the owner was one node, what the quorums before didn't share with it stays unknown: nodes that join
-    it later rely on it alone (`OwnershipHistory.can_tell`).
+    it later rely on it alone (`OwnershipHistory.can_tell`). The epoch in which it was alone may be one that
+    the replica has not heard of, so the old owners of a change count, too.
     """
     known = [*tenures]
-    alone = [i for i, t in enumerate(known[:-1]) if t.owners.replicas == 1 and not t.owners.other_replicas]
-    return max(_parted_until(known, end) for end in (*alone, len(known) - 1))
+    ends = [(place, only) for place, t in enumerate(known) if (only := _old_side(t.owners)).replicas == 1]
+    return max(
+        _parted_until(known, end, owners) for end, owners in (*ends, (len(known) - 1, known[-1].owners))
+    )
 
 
-def _parted_until(tenures: Sequence[OwnershipEpoch], end: int) -> int:
-    """The time from which on all was agreed by quorums that intersect those of one of the tenures."""
-    parted = [t.epoch for t in tenures[:end] if not quorums_intersect(t.owners, tenures[end].owners)]
+def with_missed(tenures: Sequence[OwnershipEpoch]) -> list[OwnershipEpoch]:
+    """Tenures, and those between them that a replica has not heard of: the owners before a change and after
+    it. Where it missed a whole change or more, anybody may have been the owner meanwhile.
+    """
+    found = [*tenures[:1]]
+    for before, after in pairwise(tenures):
+        began = after.epoch - (2 if after.owners.is_handover else 1)
+        if after.epoch - before.epoch > EPOCHS_A_CHANGE:
+            found.append(OwnershipEpoch(after.epoch - 2, False, after.learned_ms, _ANYBODY))
+        elif after.owners.other_replicas and began > before.epoch:
+            found.append(OwnershipEpoch(began, False, after.learned_ms, _old_side(after.owners)))
+        found.append(after)
+    return found
+
+
+def _old_side(owners: Owners) -> Owners:
+    """The owners before they began to change; themselves if they don't."""
+    if owners.is_handover:
+        return Owners(owners.others, (), owners.other_replicas)
+    return Owners(owners.natural, (), owners.replicas)
+
+
+def _parted_until(tenures: Sequence[OwnershipEpoch], end: int, owners: Owners) -> int:
+    """The time from which on all was agreed by quorums that intersect those of some owners, before the tenure
+    at a place.
+    """
+    parted = [t.epoch for t in tenures[:end] if not quorums_intersect(t.owners, owners)]
     if not parted:
         return 0
     after = [t.learned_ms for t in tenures if t.epoch >= max(parted) + 2 and not t.streams]

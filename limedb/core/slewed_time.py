@@ -11,6 +11,8 @@ is gone after ten minutes, and a value with a time to live of a minute lives for
 
 RATE = 0.9
 """Milliseconds of this time per real millisecond, while it leads."""
+MAX_LEAD_MS = 100 * 365 * 24 * 3600 * 1000.0
+"""Milliseconds (100 years): a lead that is larger comes from an error, not from a clock."""
 STEP_MS = 20.0
 """The time follows a clock that goes back by no more than this: two readings may differ by as much."""
 

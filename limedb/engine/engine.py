@@ -32,9 +32,10 @@ from limedb.core.stop_limits import drain_seconds, uncounted_ms
 from limedb.core.topology import MemberState
 from limedb.encoding.groups import GroupMessages
 from limedb.engine.world import Settings, World
-from limedb.ports import Saved
+from limedb.ports import Clock, Saved
 from limedb.replication.checked_replicas import CheckedReplicas
-from limedb.replication.clock_guard import ClockSkewGuard
+from limedb.replication.clock_guard import NEVER_SEEN, ClockSkewGuard
+from limedb.replication.cluster_clock import ClusterClock
 from limedb.replication.coordinator import Coordinator
 from limedb.replication.groups.upkeep import GroupUpkeep
 from limedb.replication.in_flight import InFlight
@@ -49,6 +50,7 @@ from limedb.replication.repair.scrubber import Scrubber
 from limedb.replication.replica import LocalReplica
 from limedb.replication.scan.scanner import Scanner
 from limedb.replication.streaming.handoff import Handoff
+from limedb.replication.time_keeper import TimeKeeper
 from limedb.replication.watch.drain import wait_watchable
 from limedb.replication.watch.watcher import Watcher
 
@@ -77,9 +79,9 @@ class Engine:
         self.topology_store = TopologyStore(saved, world.node_file, self.in_flight.drained, clock.wall_ms)
         max_skew_ms = self._max_skew_ms = int(settings.max_clock_skew * 1000)
         self._set_time(world, max_skew_ms)
-        own = NodeState(settings.node_url, clock.wall_ms(), **self._constants(), **self._gossiped())
+        own = NodeState(settings.node_url, self._time.wall_ms(), **self._constants(), **self._gossiped())
         self.view = self.view_class(
-            own, clock, gossip_interval=interval, own_fields=self._gossiped, members=self._member_ids
+            own, self._time, gossip_interval=interval, own_fields=self._gossiped, members=self._member_ids
         )
         self.replica = LocalReplica(
             world.store,
@@ -125,7 +127,7 @@ class Engine:
             self.topology_store, self.replicas, self.replica, self.skew.now_ms, settings.level
         )
         self.watcher = self.watcher_class(
-            self.topology_store, self.replicas, clock, max_skew_ms, max_reported=settings.max_reported
+            self.topology_store, self.replicas, self._time, max_skew_ms, max_reported=settings.max_reported
         )
         self.gossiper = self._new_gossiper(world)
         self.hints, self.replayer = world.hints, self._new_replayer(world)
@@ -160,13 +162,16 @@ class Engine:
             self.lead.agreed_ms,
             world.store.high_water,
             lambda: self.lead.is_settled,
+            world.time_mark.load() if world.time_mark and self._has_data() else NEVER_SEEN,
         )
+        self._time: Clock = ClusterClock(clock, self.skew)
+        self._keeper = TimeKeeper(self.skew, world.time_mark)
 
     def _new_coordinator(self, world: World, versions: HybridClock) -> Coordinator:
         return self.coordinator_class(
             self.topology_store,
             self.replicas,
-            world.clock,
+            self._time,
             versions,
             world.hints,
             self.skew,
@@ -242,7 +247,7 @@ class Engine:
 
     def _new_replayer(self, world: World) -> HintReplayer:
         return HintReplayer(
-            world.hints, self.replicas, self.topology_store, world.clock, self._settings.tombstone_grace
+            world.hints, self.replicas, self.topology_store, self._time, self._settings.tombstone_grace
         )
 
     def _new_repairer(self, world: World) -> Repairer:
@@ -251,7 +256,7 @@ class Engine:
             world.store,
             self.replicas,
             self.topology_store,
-            world.clock,
+            self._time,
             world.rng,
             interval=self._settings.repair_interval,
             grace=self._settings.tombstone_grace,
@@ -273,6 +278,7 @@ class Engine:
             "the mending of damaged records": self.healer.run,
             "scrubbing": self.scrubber.run,
             "the fetching of refused writes": self.refused.run,
+            "the keeping of the time": self._keeper.run,
             "the watch over lost hints": self.lost_hints.watch,
             "the upkeep of groups": self.group_upkeep.run,
             "the repair for lost hints": self.lost_hints.run,
@@ -288,6 +294,7 @@ class Engine:
         """Finish the work that requests left behind. `run` was cancelled before."""
         await self.coordinator.close()
         await self.replica.close()
+        await self._keeper.close()
 
     # --- its callers
 

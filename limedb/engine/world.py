@@ -19,6 +19,7 @@ from limedb.ports import (
     OperationLog,
     Replicas,
     Store,
+    TimeMark,
     TopologyTransport,
 )
 from limedb.replication.repair.owed import OwedMark
@@ -79,5 +80,7 @@ class World:
     """Whether writes were refused for lack of room."""
     lost_hints_mark: OwedMark | None = None
     """Whether hints were lost."""
+    time_mark: TimeMark | None = None
+    """The last time that the node had."""
     compute: Compute = compute_here
     """Runs long computations beside the event loop."""

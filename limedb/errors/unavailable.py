@@ -124,14 +124,14 @@ class StaleEpochError(UnavailableError):
         self.topology = topology
 
 
+SET_CLOCKS = "(MAX_CLOCK_SKEW): set the nodes' clocks right (NTP)"
+
+
 class ClockSkewError(UnavailableError):
     """A version or a clock is further ahead than MAX_CLOCK_SKEW. Attributes: ahead and limit, in ms."""
 
-    def __init__(self, what: str, ahead: int, limit: int) -> None:
-        super().__init__(
-            f"{what} is {ahead} ms ahead of the clock, more than {limit} ms (MAX_CLOCK_SKEW):"
-            " set the nodes' clocks right (NTP)"
-        )
+    def __init__(self, what: str, ahead: int, limit: int, advice: str = SET_CLOCKS) -> None:
+        super().__init__(f"{what} is {ahead} ms ahead of the clock, more than {limit} ms {advice}")
         self.ahead, self.limit = ahead, limit
 
 

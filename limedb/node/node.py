@@ -51,6 +51,7 @@ from limedb.storage.opening import (
     open_lost_hints_mark,
     open_refused_mark,
     open_scrub_mark,
+    open_time_mark,
 )
 from limedb.wire import rest
 
@@ -195,6 +196,7 @@ class Node:
             scrub_mark=open_scrub_mark(*files.place),
             refused_mark=open_refused_mark(*files.place),
             lost_hints_mark=open_lost_hints_mark(*files.place),
+            time_mark=open_time_mark(*files.place),
             compute=self._aside,
         )
 

@@ -6,7 +6,7 @@ It owns the interfaces between the layers. It must never contain code that does 
 
 from limedb.ports.access import NO_FACTS, Audit, Authenticator, Credential, Facts
 from limedb.ports.calls import Answer, CallTracing, Recorder
-from limedb.ports.clock import Clock
+from limedb.ports.clock import Clock, SeenTime, TimeMark
 from limedb.ports.groups import GroupForm
 from limedb.ports.health import NodeHealth, RequestFigures
 from limedb.ports.replica import ChangeBatch, KeyPromises, Placement, Promised, Replica, Replicas
@@ -59,8 +59,10 @@ __all__ = [
     "RequestFigures",
     "Saved",
     "Scrubbed",
+    "SeenTime",
     "Store",
     "StoreStats",
     "StoredBytes",
+    "TimeMark",
     "TopologyTransport",
 ]

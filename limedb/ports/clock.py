@@ -1,9 +1,9 @@
-"""The clocks of a node.
+"""The clocks of a node, and the time that it keeps over a restart.
 
 It owns the interface between a node and real time. It must never read a clock.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Clock(Protocol):
@@ -19,3 +19,24 @@ class Clock(Protocol):
 
     def elapsed(self) -> float:
         """Seconds since some moment, including all pauses of this process. For comparing clocks."""
+
+
+class SeenTime(NamedTuple):
+    """The last time of the cluster that a node wrote down, before it was stopped."""
+
+    ms: int
+    """Milliseconds since 1970; 0: none is known."""
+    slack_ms: int
+    """By how many ms the node's time may have been later at last, as it wasn't stopped in order."""
+
+
+class TimeMark(Protocol):
+    """Where a node writes the cluster's time down."""
+
+    def load(self) -> SeenTime:
+        """The one that was saved last."""
+
+    async def save(self, seen: SeenTime) -> None:
+        """Save it durably. It may fail silently: then values that had expired may return after a restart, if
+        the clock is set back meanwhile.
+        """

@@ -39,7 +39,7 @@ from limedb.ports import (
     Replica,
     Replicas,
 )
-from limedb.replication.write.applied_columns import columns_of
+from limedb.replication.write.applied_columns import AppliedColumns, columns_of
 
 T = TypeVar("T")
 
@@ -125,12 +125,23 @@ class CheckedReplica:
         except StaleEpochError as stale:
             await self._heed(stale, fence)
             raise
-        columns, most = columns_of(applied), self._latest()
-        latest = max((*columns.previous, *columns.superseded.values()), default=0)
-        if len(columns) != len(records) or latest > most:
+        columns = columns_of(applied)
+        if len(columns) != len(records) or self._is_absurd(columns):
             wrong = f"{len(applied)} outcomes of {len(records)} records, or of a time that can't be"
             raise OutcomeUnknownError(records[0].key, 1, 0, {self._url: wrong})
         return columns
+
+    def _is_absurd(self, columns: AppliedColumns) -> bool:
+        """Whether a record is said to be stored above one of a time that can't be. One that is refused for
+        such a record fails by itself (`fanout.py`), and definitely: it must not leave others in doubt.
+        """
+        most = self._latest()
+        if max(columns.previous, default=0) <= most:
+            return False
+        return any(
+            previous > most and place not in columns.superseded
+            for place, previous in enumerate(columns.previous)
+        )
 
     async def scan(self, span: Span, limit: int, fence: Fence, deadline: float) -> list[Record]:
         """See ports.Replica."""

@@ -7,17 +7,22 @@ A version that is far in the future would win over every write of the years unti
 before it is merged, by replicas and by coordinators alike. Two things vouch for one that is further ahead:
 the cluster's time itself, which continues from where it was when clocks that were ahead are set right; and
 what is stored here already, for a write that is above it by a little makes nothing worse, and else that key
-could not be written until the clocks have caught up. What is more than a day ahead vouches for nothing.
+could not be written until the clocks have caught up. Records more than a day ahead of that time vouch for
+nothing: a single one, from a peer with a bug, must not draw the time along.
+
+The node writes its time down (`time_keeper.py`), which vouches for a lead of any length after a restart: it
+was the time that a majority had, and values were taken for expired by it.
 """
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from limedb.core.hlc import COUNTER_BITS, wall_ms_of
+from limedb.core.idempotency import MARGIN_MS, MAX_AGE_MS
 from limedb.core.problems import Problem
-from limedb.core.slewed_time import RATE, SlewedTime
+from limedb.core.slewed_time import MAX_LEAD_MS, RATE, SlewedTime
 from limedb.errors import ClockSkewError, UnavailableError
-from limedb.ports import Clock
+from limedb.ports import Clock, SeenTime
 
 RECHECK_SECONDS = 0.2
 """How long an opinion of the own clock is kept: asking for it looks at all peers."""
@@ -26,7 +31,8 @@ JUMP_MS = 20.0
 ABOVE_MS = 10
 """Milliseconds of version by which a record may be above all that are stored: 655,360 writes."""
 BRIDGED_MS = 24 * 3600 * 1000
-"""A day: versions further ahead are no work of a clock that was ahead."""
+"""A day: versions further ahead vouch for nothing by themselves."""
+NEVER_SEEN = SeenTime(0, 0)
 
 
 class ClockSkewGuard:
@@ -36,8 +42,9 @@ class ClockSkewGuard:
     cluster agrees on, 0 unless the own one is known to be off. problem: what is wrong with the own clock, in
     words for the client; empty while nothing is. agree: the lead over the clock that the node is to have
     (`cluster/gossip/clock_lead.py`), given its own and the clock's time. mark: the greatest version that is
-    stored here. is_settled: the others had enough time to report theirs. on_drop: called with the time
-    when it is lowered, since the lead was this node's alone. time_class: of the time that doesn't step back.
+    stored here. is_settled: the others had enough time to report theirs. seen: the time that the node had
+    before its start. on_drop: called with the time when it is lowered, since the lead was this node's alone.
+    time_class: of the time that doesn't step back.
     """
 
     time_class = SlewedTime
@@ -51,15 +58,19 @@ class ClockSkewGuard:
         agree: Callable[[float, float], float] = lambda own, now_ms: own,
         mark: Callable[[], int] = lambda: 0,
         is_settled: Callable[[], bool] = lambda: True,
+        seen: SeenTime = NEVER_SEEN,
     ) -> None:
         self.on_drop: Callable[[int], None] = lambda now_ms: None
-        self._clock, self._limit, self._agree, self._mark = clock, limit_ms, agree, mark
+        self._clock, self._limit, self._agree = clock, limit_ms, agree
+        self._mark, self._seen = mark, seen
         self._ask_skew_ms, self._ask_problem, self._is_settled = skew_ms, problem, is_settled
         self._skew_ms, self._problem = 0, ""
         self._due, self._ahead = float("-inf"), 0.0
         self._is_established = False
         now = clock.wall_ms() + skew_ms()
-        self._time = self.time_class(now, clock.elapsed(), self._lead_of_mark(now))
+        lead = self._first_lead(now)
+        self._time = self.time_class(now, clock.elapsed(), lead)
+        self._clients = self.time_class(now, clock.elapsed(), _small(lead))
 
     @property
     def limit_ms(self) -> int:
@@ -78,7 +89,7 @@ class ClockSkewGuard:
         now = wall + self._skew_ms
         lead = self._time.lead(now, at)
         if not self._is_established:  # what a wrong clock showed since the start was nobody's time
-            lead = self._lead_of_mark(now)
+            lead = self._first_lead(now)
         own = lead
         if is_due:
             lead = self._agree(own, now)
@@ -90,10 +101,28 @@ class ClockSkewGuard:
         return now
 
     @property
+    def is_established(self) -> bool:
+        """Whether the time is that of the cluster, and the own clock agrees with it."""
+        return self._is_established and not self._problem
+
+    @property
     def lead_ms(self) -> int:
         """By how many ms the cluster's time leads the clock."""
         now = self.now_ms()
         return max(0, now - self._clock.wall_ms() - self._skew_ms)
+
+    def clients_ms(self) -> int:
+        """The time by which the beginnings of clients' operations are judged, milliseconds since 1970.
+
+        Clients whose clocks are right would find all their idempotency keys too old while the cluster's time
+        leads, by hours perhaps. So a large lead is left out: this time steps back with the clocks, by more
+        than MAX_AGE_MS and MARGIN_MS or not at all (`idempotency/ownership_history.py` says why).
+        """
+        cluster_ms, at = self.now_ms(), self._clock.elapsed()
+        now = self._clock.wall_ms() + self._skew_ms
+        now = min(cluster_ms, now + _small(self._clients.lead(now, at)))
+        self._clients.set(now, at)
+        return now
 
     def is_ahead(self, version: int, now_ms: int) -> bool:
         """Whether a version is too far ahead of the cluster's time, and of all that is stored here."""
@@ -117,12 +146,12 @@ class ClockSkewGuard:
         """ClockSkewError: a version that a replica has is so far ahead that no write goes above it."""
         now = self.now_ms()
         if (version >> COUNTER_BITS) - now > BRIDGED_MS:
-            raise ClockSkewError("the stored record", wall_ms_of(version) - now, BRIDGED_MS)
+            raise ClockSkewError("the stored record", wall_ms_of(version) - now, BRIDGED_MS, _TOO_FAR)
 
     def check_own(self) -> int:
         """The cluster's time, as now_ms. UnavailableError: the own clock is too far off to give versions."""
         now = self.now_ms()
-        if self._problem or not self._is_established:
+        if not self.is_established:
             raise UnavailableError(self._problem or _STARTING)
         return now
 
@@ -136,7 +165,7 @@ class ClockSkewGuard:
             yield Problem(
                 f"the cluster's time is {_duration(lead)} ahead of its clocks, which were ahead and were set"
                 f" right: they catch up until {_moment(end)}; values with a time to live last a ninth longer"
-                " meanwhile, and all else is as usual"
+                f" meanwhile, and all else is as usual{_WAY_OUT if lead > BRIDGED_MS else ''}"
             )
         if (over := (self._mark() >> COUNTER_BITS) - self.now_ms()) > BRIDGED_MS:
             yield Problem(
@@ -145,16 +174,24 @@ class ClockSkewGuard:
                 " earlier, export all keys, start the nodes with empty data folders, and import them"
             )
 
-    def _lead_of_mark(self, now_ms: int) -> float:
-        """By how many ms what is stored is ahead of the clock: it showed that once."""
-        lead = (self._mark() >> COUNTER_BITS) - now_ms
-        return float(lead) if self._limit < lead <= BRIDGED_MS else 0.0
+    def _first_lead(self, now_ms: int) -> float:
+        """By how many ms the time leads the clock at first: that of the last run, and of what is stored."""
+        ahead, stored = self._seen.ms - now_ms, (self._mark() >> COUNTER_BITS) - now_ms
+        of_seen = ahead + self._seen.slack_ms if self._limit < ahead <= MAX_LEAD_MS else 0
+        return float(max(of_seen, stored if self._limit < stored <= BRIDGED_MS else 0))
 
 
+_TOO_FAR = "(a day): no write goes above it until then; `limedb admin status` has the way out"
+_WAY_OUT = "; to end it earlier, export all keys, start the nodes with empty data folders, and import them"
 _STARTING = (
     "this node has just started, and what it holds is ahead of its clock: it waits for its peers to say what"
     " time the cluster has"
 )
+
+
+def _small(lead_ms: float) -> int:
+    """A lead that operations are judged by; 0: it is too large."""
+    return int(lead_ms) if lead_ms <= MAX_AGE_MS + MARGIN_MS else 0
 
 
 def _duration(ms: float) -> str:

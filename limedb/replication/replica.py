@@ -88,7 +88,7 @@ class LocalReplica:
         self._bytes = store if isinstance(store, StoredBytes) else None
         self._operations = operations
         self.guard = PromiseGuard(store, operations, skew.now_ms())
-        self._ownership = OwnershipHistory(placement, self._operations, skew.now_ms)
+        self._ownership = OwnershipHistory(placement, self._operations, skew.clients_ms)
         self.changes = ChangeLog(skew.now_ms, skew.now_ms(), is_fresh=store.high_water() == 0)
         self._tasks = Tasks()
         self._logged_at = float("-inf")
@@ -277,7 +277,7 @@ class LocalReplica:
         known = [*compress(proposals, can_tell)]
         self._in_flight.enter(fence.epoch)
         try:
-            states = iter(await self._operations.move(known, self._skew.now_ms()))
+            states = iter(await self._operations.move(known, self._skew.clients_ms()))
         finally:
             self._in_flight.leave(fence.epoch)
         return [next(states) if can else None for can in can_tell]

@@ -16,7 +16,7 @@ from limedb.storage.files import node_path
 _IDENTITY = {"lmdb": ".lmdb", "filesystem": ".node.json"}
 """The ending of a path that each node has which once belonged to a cluster, by its store."""
 
-_BESIDE = (".hints", ".operations", ".scrub", ".changes", ".refused", ".lost-hints")
+_BESIDE = (".hints", ".operations", ".scrub", ".changes", ".refused", ".lost-hints", ".time")
 """The endings of what a node keeps beside its data."""
 
 

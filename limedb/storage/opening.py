@@ -21,6 +21,7 @@ from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
 from limedb.storage.owed_mark import OwedMarkFile
 from limedb.storage.scrub_mark import ScrubMarkFile
+from limedb.storage.time_mark import TimeMarkFile
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,11 @@ def open_hint_log(kind: str, data_dir: Path, node_url: str, has_run: bool = Fals
 def open_scrub_mark(kind: str, data_dir: Path, node_url: str) -> ScrubMarkFile | None:
     """The file beside a node's data with the progress of scrubbing; None: its store has nothing to scrub."""
     return None if kind == "memory" else ScrubMarkFile(node_path(data_dir, node_url, ".scrub"))
+
+
+def open_time_mark(kind: str, data_dir: Path, node_url: str) -> TimeMarkFile | None:
+    """The file beside a node's data with the last time that it had; None: the store keeps nothing."""
+    return None if kind == "memory" else TimeMarkFile(node_path(data_dir, node_url, ".time"))
 
 
 def open_refused_mark(kind: str, data_dir: Path, node_url: str) -> OwedMarkFile | None:

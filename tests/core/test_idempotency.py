@@ -19,6 +19,7 @@ from limedb.core.idempotency import (
     quorums_intersect,
     settled_since,
     transition,
+    with_missed,
 )
 from limedb.core.layout import Owners
 from limedb.core.paxos import Acceptor, Ballot
@@ -236,3 +237,32 @@ def test_a_node_is_in_every_quorum_where_a_side_needs_all_of_its_members() -> No
         quorums = list(least_quorums(owners))
         for url in "abcd":
             assert is_in_every_quorum(url, owners) == all(url in quorum for quorum in quorums), (owners, url)
+
+
+def test_an_epoch_that_a_replica_missed_counts_by_the_change_after_it() -> None:
+    """The key went from A to B and back; A has not heard of the epoch in which B was alone."""
+    heard = [
+        OwnershipEpoch(3, False, 100, Owners(("b",), ("a",), 1, False, ("a",), 1, is_handover=True)),
+        OwnershipEpoch(5, True, 200, Owners(("b",), ("a",), 1, False, ("a",), 1)),
+        OwnershipEpoch(6, False, 300, Owners(("a",), ("b",), 1, False, ("b",), 1, is_handover=True)),
+        OwnershipEpoch(7, False, 400, Owners(("a",), (), 1)),
+    ]
+    assert settled_since(heard) == 0
+    assert [t.epoch for t in with_missed(heard)] == [3, 4, 5, 6, 7]
+    assert settled_since(with_missed(heard)) == 300
+
+
+def test_after_a_whole_change_that_a_replica_missed_nothing_is_known_from_before() -> None:
+    alone = Owners(("a",), (), 1)
+    heard = [OwnershipEpoch(1, False, 100, alone), OwnershipEpoch(7, False, 400, alone)]
+    assert settled_since(with_missed(heard)) == 400
+    assert settled_since(with_missed([*heard[:1], heard[1]._replace(epoch=4)])) == 0
+
+
+def test_the_only_owner_before_a_change_counts_though_its_own_epoch_was_missed() -> None:
+    heard = [
+        OwnershipEpoch(4, False, 100, Owners(("b",), (), 1)),
+        OwnershipEpoch(6, False, 200, Owners(("c",), ("b",), 1, False, ("b",), 1, is_handover=True)),
+        OwnershipEpoch(8, True, 300, Owners(("c",), ("b",), 1, False, ("b",), 1)),
+    ]
+    assert settled_since(with_missed(heard)) == 200

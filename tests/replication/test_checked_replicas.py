@@ -136,9 +136,7 @@ def test_an_answer_that_was_not_asked_for_fails_the_replica(
     run_virtual(scenario())
 
 
-@pytest.mark.parametrize(
-    "applied", [[], [Applied(0, False)] * 2, [Applied(FAR, False)], [Applied(0, True, FAR)]]
-)
+@pytest.mark.parametrize("applied", [[], [Applied(0, False)] * 2, [Applied(0, True, FAR)]])
 def test_a_write_with_an_answer_that_cannot_be_is_in_doubt(applied: list[Applied]) -> None:
     async def scenario() -> None:
         with pytest.raises(OutcomeUnknownError):
@@ -179,6 +177,16 @@ def test_answers_as_asked_pass() -> None:
         listed = [KeyPromises("a", (1, 2))]
         assert await ask(Peer(listed), place).promises([FEW], FENCE, DEADLINE) == listed
         assert await ask(Peer([Applied(NOW, True, NOW)]), place).apply([a], FENCE, DEADLINE)
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("refused", [Applied(FAR, False), Applied(FAR, True, FAR)], ids=["promise", "record"])
+def test_a_write_that_is_refused_for_a_time_that_cannot_be_leaves_no_other_in_doubt(refused: Applied) -> None:
+    async def scenario() -> None:
+        records = [Record("a", "v", NOW), Record("b", "v", NOW)]
+        answers = await ask(Peer([refused, Applied(0, False)]), Place(TWO)).apply(records, FENCE, DEADLINE)
+        assert [*answers] == [refused, Applied(0, False)]
 
     run_virtual(scenario())
 

@@ -3,8 +3,12 @@
 import pytest
 
 from limedb.core.hlc import COUNTER_BITS, MAX_VERSION, version_at
+from limedb.core.idempotency import MAX_AGE_MS
+from limedb.core.slewed_time import MAX_LEAD_MS
 from limedb.errors import ClockSkewError, UnavailableError
+from limedb.ports import SeenTime
 from limedb.replication.clock_guard import ABOVE_MS, BRIDGED_MS, RECHECK_SECONDS, ClockSkewGuard
+from limedb.replication.cluster_clock import ClusterClock
 from tests.support.hand_clock import HandClock
 
 
@@ -135,3 +139,68 @@ def test_after_a_restart_time_begins_where_the_stored_versions_are() -> None:
     (problem,) = guard.problems()
     assert "1 min 0 s ahead of its clocks" in problem.text
     assert not problem.stops_serving
+
+
+@pytest.mark.parametrize("seconds", [60, 10 * 86_400, 30_000 * 86_400])
+def test_after_a_restart_time_continues_from_what_was_written_down(seconds: int) -> None:
+    clock = HandClock(1000.0)
+    seen = SeenTime(clock.wall_ms() + seconds * 1000, 30_000)
+    guard = ClockSkewGuard(clock, 500, seen=seen)
+    assert guard.now_ms() == seen.ms + seen.slack_ms
+    guard.check_version(version_at(seen.ms))
+    (problem,) = guard.problems()
+    assert "ahead of its clocks" in problem.text
+    assert ("to end it earlier, export all keys" in problem.text) == (seconds > 86_400)
+
+
+def test_a_clock_that_was_not_set_back_owes_nothing_to_the_slack() -> None:
+    clock = HandClock(1000.0)
+    assert ClockSkewGuard(clock, 500, seen=SeenTime(clock.wall_ms(), 30_000)).lead_ms == 0
+
+
+def test_a_written_time_beyond_all_sense_vouches_for_nothing() -> None:
+    clock = HandClock(1000.0)
+    guard = ClockSkewGuard(clock, 500, seen=SeenTime(clock.wall_ms() + int(MAX_LEAD_MS) + 1, 0))
+    assert guard.now_ms() == clock.wall_ms()
+
+
+def test_a_lead_from_before_the_start_that_no_majority_has_is_given_up() -> None:
+    clock = HandClock(1000.0)
+    seen = SeenTime(clock.wall_ms() + 864_000_000, 0)
+    guard = ClockSkewGuard(clock, 500, agree=lambda own, now_ms: 0.0, seen=seen)
+    assert guard.now_ms() == clock.wall_ms()
+
+
+def test_the_clusters_clock_shows_the_clusters_time_and_the_machines_seconds() -> None:
+    clock = HandClock(1000.0)
+    guard = ClockSkewGuard(clock, 500)
+    guard.now_ms()
+    time = ClusterClock(clock, guard)
+    clock.offset_ms -= 60_000
+    assert time.wall_ms() == pytest.approx(1_000_000, abs=1)
+    assert (time.monotonic(), time.elapsed()) == (1000.0, 1000.0)
+
+
+def test_clients_whose_clocks_are_right_find_their_operations_young_beside_a_large_lead() -> None:
+    clock = HandClock(1_000_000.0)
+    guard = ClockSkewGuard(clock, 500)
+    guard.clients_ms()
+    clock.offset_ms -= 3_600_000
+    assert guard.clients_ms() == clock.wall_ms()
+    assert guard.now_ms() == pytest.approx(clock.wall_ms() + 3_600_000, abs=1)
+    again = ClockSkewGuard(clock, 500, seen=SeenTime(clock.wall_ms() + 3_600_000, 0))
+    assert again.clients_ms() == clock.wall_ms()
+
+
+def test_operations_are_judged_by_a_time_that_does_not_step_back_by_less_than_their_age() -> None:
+    clock = HandClock(1_000_000.0)
+    guard = ClockSkewGuard(clock, 500)
+    before = guard.clients_ms()
+    clock.offset_ms -= MAX_AGE_MS
+    assert guard.clients_ms() == pytest.approx(before, abs=1)
+    clock.now += 600
+    assert guard.clients_ms() == pytest.approx(clock.wall_ms() + 0.9 * MAX_AGE_MS, abs=2)
+    clock.offset_ms -= 60_000  # the lead is 600 s again
+    assert guard.clients_ms() == pytest.approx(clock.wall_ms() + MAX_AGE_MS, abs=2)
+    clock.offset_ms -= 3_000  # and more than that
+    assert guard.clients_ms() == clock.wall_ms()

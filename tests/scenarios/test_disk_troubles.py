@@ -218,13 +218,14 @@ def test_a_node_does_without_the_small_files_of_its_last_run(
         node.set("second")
         node.process.send_signal(signal.SIGTERM)
         assert node.process.wait(SECONDS) == 0
-        changes = [*node.data.glob("*.changes")]
+        changes, times = [*node.data.glob("*.changes")], [*node.data.glob("*.time")]
         harm(*changes)
+        harm(*times)
         with served(tmp_path, env=node.env, is_awaited=False) as again:
             assert wait_for("a value", partial(node.get, "second"), ignore=grpc.RpcError) == "second"
             log = again.log.read_text()
-            named = [str(file) for file in (*scrub, *changes) if f"{file} " in log]
-            assert named == ([str(file) for file in (*scrub, *changes)] if is_named else [])
+            files = [str(file) for file in (*scrub, *changes, *times)]
+            assert [file for file in files if f"{file} " in log] == (files if is_named else [])
             assert "counts for watches some seconds later" in log or not is_named
             assert "Traceback" not in log
 

@@ -17,7 +17,17 @@ from limedb.core.record import Record
 from limedb.core.ring import token_of
 from limedb.encoding.record import encode, stored_form
 from limedb.errors import RecordDamagedError
-from limedb.ports import Applied, ChangeTail, Held, IndexEntry, RangePage, Saved, Scrubbed, StoreStats
+from limedb.ports import (
+    Applied,
+    ChangeTail,
+    Held,
+    IndexEntry,
+    RangePage,
+    Saved,
+    Scrubbed,
+    SeenTime,
+    StoreStats,
+)
 from limedb.storage.entries import unpack
 from limedb.storage.memory.store import MemoryStore
 from tests.simulation.loop import Process
@@ -42,6 +52,7 @@ class SimDisk:
         self.hints: Any = None
         self.operations: Any = None
         self.tail: tuple[ChangeTail, int] | None = None  # and the high-water mark
+        self.seen = SeenTime(0, 0)
 
     @property
     def is_rotten(self) -> bool:
@@ -300,3 +311,18 @@ class SimNodeFile:
 
     def _write(self, saved: Saved) -> None:
         self._disk.saved = saved
+
+
+class SimTimeMark:
+    """`ports.TimeMark` on a SimDisk."""
+
+    def __init__(self, disk: SimDisk, process: Process) -> None:
+        self._disk, self._process = disk, process
+
+    def load(self) -> SeenTime:
+        return self._disk.seen
+
+    async def save(self, seen: SeenTime) -> None:
+        await asyncio.sleep(self._disk.sync_seconds())
+        if not self._process.is_dead:
+            self._disk.seen = seen

@@ -289,6 +289,8 @@ TIME_STEPS_BACK = engine_with(
     skew_class=type("FaultyGuard", (ClockSkewGuard,), {"time_class": _NoLead}),
 )
 """The cluster's time is that of its clocks, whatever happens to them."""
+TIME_IS_FORGOTTEN = world_with(lambda world: replace(world, time_mark=None))
+"""Nodes write no time down, so that after a restart they know only what their versions show."""
 
 
 # --- what others say

@@ -12,7 +12,7 @@ from limedb.core.quorum import Level
 from limedb.ports import HintLog, OperationLog, Replica, Saved
 from limedb.storage import node_damage
 from tests.simulation.clock import SimClock
-from tests.simulation.disk import SimDisk, SimNodeFile, SimStore
+from tests.simulation.disk import SimDisk, SimNodeFile, SimStore, SimTimeMark
 from tests.simulation.loop import Process
 from tests.simulation.transports import SimGossip, SimReplicas, SimTopologyTransport
 
@@ -79,6 +79,7 @@ class SimNode:
         self.rng = Random(f"{self.sim.seed} {self.url} {self.starts}")
         self.store = SimStore(self.disk, self.process)
         self.node_file = SimNodeFile(self.disk, self.process)
+        self.time_mark = SimTimeMark(self.disk, self.process)
         if self.disk.rng.random() < HINTS_LOST:
             self.disk.hints = None
         self.sim.trace.add(f"start {self.url}")

@@ -157,6 +157,7 @@ def _world_of(node: SimNode) -> World:
         gossip=node.gossip,
         topology=node.topology,
         connect=lambda engine: node.connect(engine.replica, engine.is_alive),
+        time_mark=node.time_mark,
     )
 
 

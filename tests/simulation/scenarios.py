@@ -47,6 +47,7 @@ T = TypeVar("T")
 
 MILD = ("crash", "stop", "partition", "one_way", "isolate", "disk", "loss")
 ASTRAY = (*["astray"] * 6, *MILD)
+DAY = 86_400.0
 GRACE = 61.0  # seconds: beyond what a message may be on its way
 SETTLE_SECONDS = 30.0  # in which hints and some passes of repair bring all replicas level
 
@@ -163,22 +164,30 @@ async def clock_jumps(sim: Sim, **settings: Any) -> Ledger:
     return ledger
 
 
-async def clocks_set_right(sim: Sim, *, ahead_seconds: float | None = None, **settings: Any) -> Ledger:
-    """All clocks are ahead, by seconds or an hour, and are set right one after another while clients write;
-    some nodes restart then. Writes continue, what had expired stays away, and what is new lives its time.
+async def clocks_set_right(
+    sim: Sim, *, ahead_seconds: float | None = None, are_down: bool | None = None, **settings: Any
+) -> Ledger:
+    """All clocks are ahead, by seconds, an hour, days or many years, and are set right one after another
+    while clients write; some nodes restart then, or all of them are down meanwhile. Writes continue, what had
+    expired stays away, and what is new lives its time.
     """
     rng = sim.rng("set right")
-    drawn = rng.choice([3.0, 60.0, 3600.0])
+    drawn, down = rng.choice([3.0, 60.0, 3600.0, 10 * DAY, 30_000 * DAY]), rng.random() < 0.4
     ahead_ms = 1000 * (drawn if ahead_seconds is None else ahead_seconds)
+    are_down = down if are_down is None else are_down
     await start_cluster(sim, form_of(sim), ahead_ms=ahead_ms, **settings)
     ledger = Ledger()
     writing = asyncio.create_task(write_again(sim, ledger, seconds=60.0))
     expired = await write_expired(sim)
-    for node in sim.up:
+    nodes = sim.up
+    for node in nodes if are_down else ():
+        await node.crash()
+    for node in nodes:
         await asyncio.sleep(rng.uniform(0, 0.5))
         node.clock.offset_ms -= ahead_ms
-        if rng.random() < 0.3:
+        if node.is_up and rng.random() < 0.3:
             await node.crash()
+        if not node.is_up:
             node.start()
     await asyncio.sleep(NOTICED_SECONDS)
     await check_expired(sim, expired)

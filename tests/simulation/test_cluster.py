@@ -20,6 +20,7 @@ from tests.simulation.faults import (
     NO_HINTS,
     ONE_SOURCE,
     PULLS_WHAT_IS_MISSING,
+    TIME_IS_FORGOTTEN,
     TIME_STEPS_BACK,
     TOO_LARGE_IS_KNOWN_HERE_ONLY,
     Fault,
@@ -38,6 +39,7 @@ from tests.simulation.read_faults import (
     THE_OWN_RECORD_IS_KEPT,
 )
 from tests.simulation.scenarios import (
+    DAY,
     changes,
     clock_jumps,
     clocks_set_right,
@@ -150,6 +152,11 @@ def test_a_time_that_steps_back_with_the_clocks_is_found() -> None:
     search(
         partial(clocks_set_right, ahead_seconds=3600.0, **TIME_STEPS_BACK), shows="is there again|can't write"
     )
+
+
+def test_a_time_that_is_forgotten_while_nodes_are_down_is_found() -> None:
+    aside = partial(clocks_set_right, ahead_seconds=10 * DAY, are_down=True, **TIME_IS_FORGOTTEN)
+    search(aside, shows="is there again|can't write")
 
 
 def test_hints_that_count_as_acknowledgements_are_found() -> None:

@@ -13,15 +13,13 @@ from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from limedb.core.quorum import majority
-from limedb.core.slewed_time import RATE
+from limedb.core.slewed_time import MAX_LEAD_MS, RATE
 from limedb.ports import Clock
 
 RECENT_INTERVALS = 10
 """The least intervals for which a measurement counts."""
 INTERVALS_PER_PEER = 3
 """Additional intervals for each peer: a node meets one peer per interval."""
-MAX_LEAD_MS = 24 * 3600 * 1000.0
-"""A day: a time that is further ahead comes from an error, not from a clock."""
 
 
 class _Sample(NamedTuple):

@@ -8,6 +8,7 @@ are alive changes no ownership.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from limedb.cluster.gossip.bounds import is_generation
 from limedb.cluster.gossip.hearsay import Check, Hearsay
 from limedb.core.detector import Detector, Status
 from limedb.core.membership import Ack, Digest, Membership, NodeState
@@ -27,9 +28,10 @@ def _nothing() -> Mapping[str, Any]:
 class ClusterView:
     """All nodes that gossip knows.
 
-    own: this node; its generation is the start of the process. gossip_interval: in seconds, the same on all
-    nodes. own_fields: returns, at each heartbeat, the fields of the own NodeState that change. members: the
-    node_id of each member of the topology, by URL; empty while there is no topology.
+    own: this node; its generation is the start of the process. clock: its wall clock is the cluster's time.
+    gossip_interval: in seconds, the same on all nodes. own_fields: returns, at each heartbeat, the fields of
+    the own NodeState that change. members: the node_id of each member of the topology, by URL; empty while
+    there is no topology.
     hearsay_class: of the judgement of what gossip brings.
     """
 
@@ -128,11 +130,17 @@ class ClusterView:
         return self._membership.own
 
     def heartbeat(self) -> None:
-        """Raise the own heartbeat and take the changed fields; a failing store stops no heartbeat."""
+        """Raise the own heartbeat and take the changed fields; a failing store stops no heartbeat.
+
+        A generation that lies too far ahead is replaced: the clock was wrong at the start, and no peer
+        believes it, so this node would be dead for them until its next start.
+        """
         try:
-            changes = self._own_fields()
+            changes = dict(self._own_fields())
         except StoreError:
             changes = {}
+        if not is_generation(self.own.generation, now_ms := self._clock.wall_ms()):
+            changes["generation"] = now_ms
         self._membership.heartbeat(**changes)
 
     def judge(self) -> dict[str, Status]:

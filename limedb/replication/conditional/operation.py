@@ -144,7 +144,8 @@ class RepeatableOperation(Operation):
         needs no look.
         """
         late_ms = now_ms - self._began_ms
-        is_only = not self._began_ms or late_ms <= FRESH_MS or self.never_returns
+        is_fresh = not self._began_ms or -MARGIN_MS <= late_ms <= FRESH_MS
+        is_only = is_fresh or self.never_returns
         if not (is_only or self.may_be_stored):
             self._late_ms = late_ms
             self.attempts = self.attempts._replace(since_ms=self._began_ms - MARGIN_MS)

@@ -197,7 +197,7 @@ class ConditionalProposer:
         newest = asked.newest
         states = states_of(newest)
         now_ms = wall_ms_of(asked.ballot)
-        operation.begin_round(now_ms)
+        operation.begin_round(self._skew.clients_ms())
         fate = fate_of(operation.attempts, states)
         if fate is Fate.UNKNOWN:
             self._release_soon(asked, layout)

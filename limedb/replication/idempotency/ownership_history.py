@@ -22,6 +22,14 @@ in epoch e:
 So some node that agreed in e is asked again, and remembers or refuses. If A is replaced by another node, B
 refuses. Later, once agreements are possible without A, B answers for nothing from before it joined.
 
+All times here are those of the clients' clocks, as the beginnings of operations are. They step back only if
+the clocks are set back by more than MAX_AGE_MS and MARGIN_MS (`ClockSkewGuard.clients_ms`). A time that was
+noted by the fast clock would then refuse operations for as long as that was ahead. So the replica replaces it
+by the present one (`_follow_clock`). That is sound for all that begins from now on, for it began after the
+noted event, too. Operations from before the step have times of the fast clock. As long as such an operation
+may be tried again, its beginning lies in the future, by more than coordinators believe (`proposer.py`); and
+what was on its way through the step lies so far ahead that replicas answer nothing (AHEAD_MS).
+
 A replica also serves requests of epochs that it has not heard of yet. It then judges by every group of owners
 that may decide in such an epoch: a change that it knows to run may be finished by then, or cancelled. If it
 may have missed more than one change, it answers nothing.
@@ -35,6 +43,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from limedb.core.idempotency import (
+    EPOCHS_A_CHANGE,
     MARGIN_MS,
     MAX_AGE_MS,
     OwnershipEpoch,
@@ -42,13 +51,16 @@ from limedb.core.idempotency import (
     is_in_every_quorum,
     settled_since,
     sole_owner,
+    with_missed,
 )
 from limedb.core.layout import Layout, Owners
 from limedb.core.topology import Phase, Topology
 from limedb.ports import OperationLog, Placement
 
-EPOCHS_A_CHANGE = 3
-"""From one epoch in which nothing changes to the next."""
+AHEAD_MS = MAX_AGE_MS // 2
+"""An operation that begins so many milliseconds later is one from before the clocks were set back. A call is
+on its way for less.
+"""
 
 
 class _Learned(NamedTuple):
@@ -57,7 +69,7 @@ class _Learned(NamedTuple):
 
 
 class OwnershipHistory:
-    """The topologies that a replica has worked under. now_ms: the cluster's time."""
+    """The topologies that a replica has worked under. now_ms: the time by the clocks of clients."""
 
     def __init__(self, placement: Placement, log: OperationLog, now_ms: Callable[[], int]) -> None:
         self._placement, self._log, self._now_ms = placement, log, now_ms
@@ -70,6 +82,7 @@ class OwnershipHistory:
     def follow(self, before: Topology, after: Topology) -> None:
         """Take in that the topology has changed; to be called when the placement has it."""
         now = self._now_ms()
+        self._follow_clock(now)
         if before.is_fresh:
             self._since = 0 if after.epoch == 1 else now  # a founder: before, there was nothing to agree on
             self._joined = self._placement.layout if after.phase is Phase.STREAMING else None
@@ -82,8 +95,12 @@ class OwnershipHistory:
         """Whether the replica would know the operation, had it been agreed on without it; or whether it
         needn't, since nothing is agreed on without a node that would. epoch: of the question.
         """
+        now = self._now_ms()
+        self._follow_clock(now)
         began, missed = operation.began_ms, epoch - self._learned[-1].layout.topology.epoch
-        if began < max(self._log.forgotten_ms, self._now_ms() - MAX_AGE_MS) or missed > EPOCHS_A_CHANGE:
+        if not max(self._log.forgotten_ms, now - MAX_AGE_MS) <= began <= now + AHEAD_MS:
+            return False
+        if missed > EPOCHS_A_CHANGE:
             return False
         if len(self._learned) == 1 and self._joined is None and missed <= 0:
             return began - MARGIN_MS >= self._since
@@ -92,13 +109,22 @@ class OwnershipHistory:
             *(_tenure(each, operation.token) for each in self._learned),
         ]
         futures: list[list[OwnershipEpoch]] = [
-            [OwnershipEpoch(epoch, False, self._now_ms(), owners)]
+            [OwnershipEpoch(epoch, False, now, owners)]
             for owners in _later_owners(tenures[-1].owners, missed)
         ]
         return all(self._can_tell(operation, [*tenures, *future]) for future in ([], *futures))
 
+    def _follow_clock(self, now: int) -> None:
+        """Replace times that a clock noted which was far ahead of the present one."""
+        latest = now + MAX_AGE_MS + MARGIN_MS
+        if self._log.forgotten_ms > latest:
+            self._log.forgotten_ms = now
+        if max(self._since, *(learned.at_ms for learned in self._learned)) > latest:
+            self._since = min(self._since, now)
+            self._learned = [learned._replace(at_ms=min(learned.at_ms, now)) for learned in self._learned]
+
     def _can_tell(self, operation: WriteId, tenures: Sequence[OwnershipEpoch]) -> bool:
-        settled = settled_since(tenures)
+        settled = settled_since(with_missed(tenures))
         if operation.began_ms - MARGIN_MS >= max(self._since, settled):
             return True
         return not settled and self._needs_the_only_owner(operation.token, tenures[-1].owners)

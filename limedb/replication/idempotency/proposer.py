@@ -93,7 +93,7 @@ class IdempotencyProposer:
 
     def _begin(self, job: PendingWrite) -> Attempt | None:
         """The attempt of a job; None: it is refused."""
-        write, now = job.write, self._skew.now_ms()
+        write, now = job.write, self._skew.clients_ms()
         job.may_be_stored = write.attempt > 0
         began = began_ms(write.idempotency_key)
         if not now - MAX_AGE_MS <= began <= now + MAX_AHEAD_MS:

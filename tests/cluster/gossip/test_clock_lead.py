@@ -83,7 +83,7 @@ def test_what_was_heard_long_ago_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("claimed", [int(MAX_LEAD_MS) * 2, 2**64 - 1 - NOW])
-def test_no_majority_leads_by_more_than_a_day(claimed: int) -> None:
+def test_no_majority_leads_by_more_than_a_hundred_years(claimed: int) -> None:
     clock = HandClock(0.0, offset_ms=NOW)
     lead = lead_of(clock, OWN, B, C)
     heard(lead, clock, b=claimed, c=claimed)

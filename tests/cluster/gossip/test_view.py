@@ -10,6 +10,7 @@ from limedb.core.report import GossipReport, PeerReport
 from limedb.errors import StoreClosedError
 from tests.support.hand_clock import HandClock
 
+DAY_MS = 24 * 3600 * 1000
 A, B, C, D = (f"http://{name}:8484" for name in "abcd")
 
 
@@ -148,3 +149,17 @@ def test_health_is_what_the_contract_says(statuses: str, health: str, rate: floa
     assert report.cluster_health == health
     assert report.convergence_rate == pytest.approx(100 * rate)
     assert report.max_lag == report.average_lag == (1.0 if statuses else 0.0)
+
+
+def test_a_generation_from_a_clock_that_was_wrong_at_the_start_is_replaced(clock: HandClock) -> None:
+    view = ClusterView(NodeState(A, clock.wall_ms() + 10 * DAY_MS), clock, gossip_interval=1.0)
+    view.heartbeat()
+    assert (view.own.generation, view.own.heartbeat) == (clock.wall_ms(), 1)
+    view.heartbeat()
+    assert (view.own.generation, view.own.heartbeat) == (clock.wall_ms(), 2)
+
+
+def test_a_generation_that_peers_believe_stays(clock: HandClock) -> None:
+    view = ClusterView(NodeState(A, clock.wall_ms() + DAY_MS), clock, gossip_interval=1.0)
+    view.heartbeat()
+    assert view.own.generation == clock.wall_ms() + DAY_MS

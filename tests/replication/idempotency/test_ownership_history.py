@@ -12,6 +12,8 @@ import pytest
 
 from limedb.core.idempotency import (
     FIRST,
+    MARGIN_MS,
+    MAX_AGE_MS,
     AgreedVersion,
     Proposal,
     State,
@@ -37,6 +39,7 @@ from limedb.core.topology import (
 )
 from limedb.errors import UnavailableError
 from limedb.replication.idempotency.ownership_history import OwnershipHistory
+from limedb.replication.idempotency.proposer import MAX_AHEAD_MS
 from limedb.storage.memory.operations import MemoryOperations
 from tests.replication.nodes import Place
 
@@ -72,7 +75,11 @@ class Replica:
     place: Place = field(default_factory=lambda: Place(Topology()))
 
     def start(self) -> None:
-        self.history = OwnershipHistory(self.place, self.log, lambda: self.model.now + self.off_ms)
+        self.history = OwnershipHistory(self.place, self.log, lambda: self.now)
+
+    @property
+    def now(self) -> int:
+        return self.model.now + self.off_ms + self.model.fast.get(self.member.url, 0)
 
     @property
     def epoch(self) -> int:
@@ -103,10 +110,13 @@ class Accepting:
 
 
 class Model:
-    """A cluster in which everything that may happen does. token: of the key that all is about."""
+    """A cluster in which everything that may happen does. token: of the key that all is about. fast: by how
+    much the clocks of nodes are ahead that are to be set right.
+    """
 
     def __init__(self, seed: int) -> None:
-        self.rng, self.now, self.names = Random(seed), 1_000_000, 0
+        self.rng, self.now, self.names = Random(seed), 100_000_000, 0
+        self.is_fast, self.fast = self.rng.random() < 0.5, dict[str, int]()
         self.replicas: dict[str, Replica] = {}
         first = [self.add(url) for url in self.rng.sample(URLS, self.rng.choice([1, 1, 2, 3]))]
         factor = self.rng.choice([1, 2, 3, 3])
@@ -138,10 +148,20 @@ class Model:
     def run(self, steps: int) -> None:
         happen = [self.wait, self.spread, self.change, self.restart, self.begin, self.attempt, self.deliver]
         weights = [1, 9, 7, 0.2, 0.5, 3, 9]
-        for _ in range(steps):
+        for step in range(steps):
+            if self.is_fast and step == steps // 2:
+                self.set_back()
+            if self.fast and self.rng.random() < 0.1:
+                self.fast.pop(self.rng.choice([*self.fast]), None)
             self.rng.choices(happen, weights)[0]()
             for operation, values in self.won.items():
                 assert len(values) <= 1, f"{operation!r} was agreed on as {values}"
+
+    def set_back(self) -> None:
+        """All clocks were ahead, by more than an operation's age, and are set right, one after another."""
+        ahead = self.rng.randint(MAX_AGE_MS + MARGIN_MS + 2 * SKEW_MS, 10_000_000)
+        self.now -= ahead
+        self.fast = dict.fromkeys(self.replicas, ahead)
 
     def wait(self) -> None:
         self.now += self.rng.choice([1, 100, 1000, 3000])
@@ -221,6 +241,8 @@ class Model:
         coordinator = self.rng.choice([*self.replicas.values()])
         if not (epoch := coordinator.epoch):
             return
+        if not coordinator.now - MAX_AGE_MS <= operation.began_ms <= coordinator.now + MAX_AHEAD_MS:
+            return
         self.names += 1
         ballot = Ballot(FIRST + self.attempts[operation.id], f"{self.names:016}")
         value: AgreedVersion | None = AgreedVersion(self.names, 0, existed=False)
@@ -268,3 +290,27 @@ class Model:
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_no_write_is_agreed_on_twice_while_nodes_come_and_go(seed: int) -> None:
     Model(seed).run(400)
+
+
+def test_a_replica_knows_what_begins_after_a_clock_was_set_back_that_was_far_ahead() -> None:
+    now, log = [10_000_000], Noted()
+    topology = initial_topology("c1", 1, [Member("id", URLS[0], virtual_nodes=8)])
+    log.note(topology.fence, now[0])
+    history = OwnershipHistory(Place(topology), log, lambda: now[0])
+    log.forgotten_ms = now[0] - MAX_AGE_MS // 2
+    now[0] -= 3_600_000
+    before = WriteId(bytes(16), 0, 10_000_000 + MARGIN_MS)
+    assert not history.can_tell(before, 1)
+    assert not history.can_tell(WriteId(bytes(16), 0, now[0]), 1)
+    now[0] += MARGIN_MS
+    assert history.can_tell(WriteId(bytes(16), 0, now[0]), 1)
+    assert log.forgotten_ms < now[0]
+
+
+def test_a_replica_refuses_by_what_it_noted_while_the_clock_is_not_far_behind() -> None:
+    now, log = [10_000_000], Noted()
+    topology = initial_topology("c1", 1, [Member("id", URLS[0], virtual_nodes=8)])
+    log.note(topology.fence, now[0])
+    history = OwnershipHistory(Place(topology), log, lambda: now[0])
+    now[0] -= MAX_AGE_MS
+    assert not history.can_tell(WriteId(bytes(16), 0, now[0] + MARGIN_MS), 1)

@@ -1,0 +1,44 @@
+"""Writes the cluster's time down, so that it doesn't step back over a restart either.
+
+It owns the moments at which that is done. It must never judge the time (`clock_guard.py` does).
+
+A value that expired was absent for everybody who read it. If the clocks had been ahead then, and are set
+right while the node is stopped, the node would take the value for alive again. The versions in the store
+don't show how late it was: the last write may be long ago, and a version that is far ahead may be an error.
+So the node keeps its own account: the time on disk is behind by KEEP_MS at most. A node that is stopped in
+order writes the exact time; after a crash the next run adds these KEEP_MS, but only if the clock was set
+back. Then values with less time to live than that are gone early.
+"""
+
+import asyncio
+
+from limedb.ports import SeenTime, TimeMark
+from limedb.replication.clock_guard import ClockSkewGuard
+
+KEEP_MS = 30_000
+"""The most milliseconds by which the time on disk is behind."""
+LOOK_SECONDS = 1.0
+"""Between two looks at the time: a clock that jumps ahead is noticed by then."""
+
+
+class TimeKeeper:
+    """Keeps the time of a node. mark: where; None: nowhere."""
+
+    def __init__(self, skew: ClockSkewGuard, mark: TimeMark | None) -> None:
+        self._skew, self._mark = skew, mark
+        self._kept_ms = -KEEP_MS
+
+    async def run(self) -> None:
+        """Write the time down, again and again until cancelled."""
+        while self._mark is not None:
+            now_ms = self._skew.now_ms()
+            if self._skew.is_established and not 0 <= now_ms - self._kept_ms < KEEP_MS:
+                await self._mark.save(SeenTime(now_ms, KEEP_MS))
+                self._kept_ms = now_ms
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def close(self) -> None:
+        """Write the exact time down, when nobody asks for it any longer."""
+        now_ms = self._skew.now_ms()
+        if self._mark is not None and self._skew.is_established:
+            await self._mark.save(SeenTime(now_ms, 0))
