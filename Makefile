@@ -8,9 +8,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 PROTOS := $(sort $(wildcard proto/limedbpb/v1/*.proto))
-NODES ?= 4
-PORT ?= 8484
-BASE_PORT ?= 7001
+NODES ?=
+PORT ?=
+BASE_PORT ?=
 CLUSTER_DIR ?= data/cluster
 WORKERS ?= 3
 VERSION = $(shell sed -nE 's/^__version__ = "(.*)"/\1/p' limedb/__init__.py)
@@ -89,8 +89,8 @@ screenshots: $(READY) ## Retake the pictures of the dashboard in docs/images
 # --- running ----------------------------------------------------------------------------------
 
 .PHONY: run
-run: $(READY) first-web ## Start four nodes and Envoy in the foreground; Ctrl-C stops them
-	@exec $(BIN)/limedb cluster start --nodes $(NODES) --port $(PORT) --base-port $(BASE_PORT) --data-dir $(CLUSTER_DIR)
+run: $(READY) first-web ## Start four nodes and Envoy in the foreground, or what ran last; Ctrl-C stops them
+	@exec $(BIN)/limedb cluster start --data-dir $(CLUSTER_DIR) $(NODES:%=--nodes %) $(PORT:%=--port %) $(BASE_PORT:%=--base-port %)
 
 .PHONY: dev
 dev: ## Start the compose cluster from the source folder; nodes restart when a file changes
