@@ -17,7 +17,7 @@ from limedb.errors import ConfigError
 from limedb.launch import cluster as launcher
 from limedb.launch import foreground
 from limedb.launch.addresses import LOOPBACK
-from limedb.launch.last_start import BASE_PORT, NODES, recall
+from limedb.launch.last_start import BASE_PORT, NODES
 from limedb.launch.plan import MAX_NODES
 from limedb.launch.records import Folder
 from limedb.observability.log_queue import LogQueue
@@ -104,7 +104,7 @@ def start(folder: Folder, detach: bool, seconds: float, shape: str, **options: A
     """  # noqa: D301 (click looks for the character, not for its escape)
     try:
         with foreground.interruptible():
-            launch = launcher.start(recall(folder, **options), seconds)
+            launch = launcher.start(launcher.plan_start(folder, **options), seconds)
     except KeyboardInterrupt:
         click.echo("interrupted; all started processes are stopped", err=True)
         sys.exit(130)

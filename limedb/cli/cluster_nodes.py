@@ -1,7 +1,7 @@
 """`limedb cluster add|remove|kill|pause|resume|restart|logs`: single nodes of a cluster, and Envoy; arguments
 only.
 
-Tested in tests/launch/test_cluster.py, tests/launch/test_changes.py and tests/launch/test_logs.py.
+Tested in tests/launch/test_changes.py.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """The output of `limedb cluster`: what runs where, and what a command did.
 
-Tested in tests/launch/test_cluster.py and tests/launch/test_changes.py.
+Tested in tests/launch/test_changes.py.
 """
 
 import os

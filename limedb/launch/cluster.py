@@ -7,11 +7,12 @@ them are written. It must never print.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from limedb import config
 from limedb.core.stop_limits import stop_seconds
 from limedb.errors import ConfigError, LaunchError, LimeDBError, NotReadyError
-from limedb.launch.last_start import remember, remember_nodes
+from limedb.launch.last_start import Given, recall, remember, remember_nodes
 from limedb.launch.plan import (
     LaunchPlan,
     check_options,
@@ -26,6 +27,12 @@ from limedb.launch.records import ENVOY, Folder, Launch, Service
 from limedb.operator.remote_cluster import fetch_problems
 
 ENVOY_STOP_SECONDS = 5.0
+
+
+def plan_start(folder: Folder, forget: bool, **given: Unpack[Given]) -> LaunchPlan:
+    """Return the plan of a start, as `recall` does. LaunchError: a cluster runs there already."""
+    _refuse_second(folder)
+    return recall(folder, forget, **given)
 
 
 def start(plan: LaunchPlan, seconds: float) -> Launch:
