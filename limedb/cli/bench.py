@@ -13,6 +13,7 @@ from limedb.cli import bench_screen as screen
 from limedb.cli.codes import DIFFERENT, FAILED, IN_PART, INTERRUPTED, OK
 from limedb.cli.options import COUNT, SECONDS, Number, command, consistency_option, target_option
 from limedb.cli.output import JSON, TABLE, output_option
+from limedb.cli.targets import as_url
 from limedb.core.limits import MAX_STORED_VALUE
 from limedb.core.node_urls import address_of
 from limedb.core.quorum import Level
@@ -68,7 +69,10 @@ SMALLEST_VERIFIED = 16
 @click.option("--seed", type=int, help="Repeats the choices of an earlier run. Default: random.")
 @click.option("--rest", is_flag=True, help="Speak REST with Envoy at --target. Default: gRPC.")
 @click.option(
-    "--pin", metavar="NODE_URL", help="Send all requests to this node. Default: to the keys' replicas."
+    "--pin",
+    metavar="NODE_URL",
+    callback=lambda _context, _option, text: as_url(text) if text else text,
+    help="Send all requests to this node. Default: to the keys' replicas.",
 )
 @consistency_option
 @click.option(

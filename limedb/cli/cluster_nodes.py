@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from limedb.cli import admin_screen
+from limedb.cli.asking import agrees
 from limedb.cli.cluster_screen import show_deed, show_deeds, tool
 from limedb.cli.options import Command, ready_option
 from limedb.cli.output import JSON, TABLE, echo_json, output_option, put
@@ -92,16 +93,11 @@ def _leave(
         if is_dead:
             admin_screen.wait_dead(operator, node.url, seconds)
         admin_screen.show_plan(ask(node.url, True))
-        if dry_run or not (yes or _agrees(f"Remove {node.name}?")):
+        if dry_run or not (yes or agrees(f"Remove {node.name}?")):
             return False
         plan = ask(node.url, False)
         admin_screen.wait_gone(operator, node.url, plan.epoch, seconds)
     return True
-
-
-def _agrees(question: str) -> bool:
-    """Ask on a terminal; elsewhere a script has decided."""
-    return not sys.stdin.isatty() or click.confirm(question, err=True)
 
 
 def _signals(

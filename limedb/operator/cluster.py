@@ -102,7 +102,7 @@ class ClusterClient(Caller):
 @contextmanager
 def cluster_client(target: Target | str, timeout: float) -> Iterator[ClusterClient]:
     """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
-    to = target_of(target)
+    to = target_of(target).first
     with open_channel(to, options_for(timeout)) as channel:
         yield ClusterClient(to, channel, timeout)
 

@@ -126,7 +126,7 @@ class ScanClient(Caller):
 @contextmanager
 def scan_client(target: Target | str, timeout: float = 5.0) -> Iterator[ScanClient]:
     """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
-    to = target_of(target)
+    to = target_of(target).first
     with open_channel(to, options_for(timeout)) as channel:
         yield ScanClient(to, channel, timeout)
 

@@ -74,7 +74,7 @@ class UserClient(Caller):
 @contextmanager
 def user_client(target: Target | str, timeout: float) -> Iterator[UserClient]:
     """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
-    to = target_of(target)
+    to = target_of(target).first
     with open_channel(to, options_for(timeout)) as channel:
         yield UserClient(to, channel, timeout)
 
