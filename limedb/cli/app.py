@@ -46,6 +46,7 @@ _COMMANDS = {
     "gossip": ("limedb.cli.views:gossip", "Show what a node has heard of the others."),
     "health": ("limedb.cli.kv:health", "Check whether a node takes requests."),
     "top": ("limedb.cli.top:top", "Show the nodes and their rates, live."),
+    "shell": ("limedb.cli.shell:shell", "Type commands, over one connection."),
     "tui": ("limedb.cli.tui:tui", "Watch and use a cluster in the terminal."),
     "import": ("limedb.cli.import_:import_", "Store the keys of a file."),
     "export": ("limedb.cli.export:export", "Write keys to a file."),
@@ -77,6 +78,10 @@ class LazyGroup(Group):
         module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def short_help_of(self, name: str) -> str:
+        """Return the line about a command."""
+        return _COMMANDS[name][1]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from limedb.cli.targets import CONTEXT, FILES, ask, normal
+from limedb.cli.sessions import Session
+from limedb.cli.targets import CONTEXT, FILES, ask, names_target, normal
 from limedb.core.moment import EXPIRY_RANGE, can_expire, moment_of
 from limedb.core.quorum import Level
 from limedb.setting_values import duration
@@ -111,8 +112,12 @@ def with_tls(command: "Callable[..., None]", *, reads_token: bool = True) -> "Ca
     def run(*args: Any, target: str, **options: Any) -> None:  # noqa: ANN401 (click's own)
         files = {name: options.pop(name) for name in FILES}
         options.pop(CONTEXT)
-        asked = ask(click.get_current_context(), target, files)
-        command(*args, target=asked.target(reads_token), **options)
+        context = click.get_current_context()
+        session = context.find_object(Session)
+        if session is not None and not names_target(context):
+            command(*args, target=session.target, **options)
+        else:
+            command(*args, target=ask(context, target, files).target(reads_token), **options)
 
     for option in reversed(_TLS_OPTIONS):
         run = option(run)
@@ -157,6 +162,12 @@ def target_option(command: "Callable[..., None]", *, reads_token: bool = True) -
     return option(with_tls(command, reads_token=reads_token))
 
 
+def _level(context: click.Context, _option: click.Parameter, text: str | None) -> Level | None:
+    """The level of an option; else that of the shell, if it has one."""
+    session = context.find_object(Session)
+    return Level(text) if text else session.level if session else None
+
+
 timeout_option = click.option(
     "--timeout",
     default=5.0,
@@ -187,7 +198,7 @@ consistency_option = click.option(
     "--consistency",
     "level",
     type=click.Choice([level.value for level in Level], case_sensitive=False),
-    callback=lambda _context, _option, value: Level(value) if value else None,
+    callback=_level,
     help="How many replicas must agree. Default: the node's.",
 )
 

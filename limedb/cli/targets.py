@@ -65,6 +65,11 @@ def ask(context: click.Context, text: str, files: Mapping[str, Path | None]) -> 
     return Asked(normal(chosen.target), *found)
 
 
+def names_target(context: click.Context) -> bool:
+    """Whether a command line says whom to ask, or with which files."""
+    return any(_is_typed(context, name) for name in ("target", CONTEXT, *FILES))
+
+
 def normal(text: str) -> str:
     """The addresses of a target as host:port, behind https:// if they speak TLS. click.BadParameter."""
     addresses = ",".join(addresses_of(text))

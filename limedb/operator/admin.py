@@ -17,7 +17,7 @@ from limedb.core.topology import Phase
 from limedb.core.visible import json_text
 from limedb.errors import LimeDBError
 from limedb.operator.calls import Caller
-from limedb.tls.dialling import open_channel
+from limedb.operator.connections import connection
 from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc, cluster_pb2
@@ -162,7 +162,7 @@ class AdminClient(Caller):
 def admin_client(target: Target | str, timeout: float) -> Iterator[AdminClient]:
     """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
     to = target_of(target).first
-    with open_channel(to, options_for(timeout)) as channel:
+    with connection(to, options_for(timeout)) as channel:
         yield AdminClient(to, channel, timeout)
 
 

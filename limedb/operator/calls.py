@@ -20,8 +20,8 @@ from limedb.core.quorum import Level
 from limedb.core.receipt import Receipt
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
 from limedb.operator.call_errors import error_of
+from limedb.operator.connections import connection
 from limedb.tls.diagnosis import why
-from limedb.tls.dialling import open_channel
 from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
 from limedb.wire.conditions import no_conditions, require
@@ -330,5 +330,5 @@ def _receipt(receipt: record_pb2.Receipt) -> Receipt:
 def node_client(target: Target | str, timeout: float = 5.0) -> Iterator[NodeClient]:
     """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
     to = target_of(target).first
-    with open_channel(to, options_for(timeout)) as channel:
+    with connection(to, options_for(timeout)) as channel:
         yield NodeClient(to, channel, timeout)
