@@ -1,6 +1,6 @@
 """`limedb context`: clusters under names.
 
-It never calls a cluster. Tested in tests/cli/test_context.py.
+It never calls a cluster.
 """
 
 import os

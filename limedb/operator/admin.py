@@ -59,8 +59,8 @@ class AdminStatus:
         return next((node for node in self.nodes if node.url == url and node.standing), None)
 
     def url_of(self, text: str) -> str:
-        """Return the URL of the one node that a person calls so: by its URL, its host:port, or its host. Any
-        other text is returned as a URL would be written. LimeDBError: several nodes have this host.
+        """Return the URL of the one node that a person calls so: by its URL, its host:port, or its host. Of
+        any other, return the URL of a host:port, and what is none as it is. LimeDBError: several nodes have this host.
         """
         bare = text.removeprefix("http://").rstrip("/")
         addresses = {node.url.removeprefix("http://"): node.url for node in self.nodes}
@@ -69,7 +69,7 @@ class AdminStatus:
         named = [url for address, url in addresses.items() if address.rpartition(":")[0].strip("[]") == bare]
         if len(named) > 1:
             raise LimeDBError(f"{bare} is the host of {', '.join(named)}: give a URL")
-        return named[0] if named else f"http://{bare}"
+        return named[0] if named else f"http://{bare}" if ":" in bare and "://" not in bare else text
 
 
 @dataclass(frozen=True, slots=True)

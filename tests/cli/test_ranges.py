@@ -1,4 +1,7 @@
-"""Several keys at once: read, counted, deleted; on real nodes, in pipes and on a terminal."""
+"""Several keys at once: read, counted, deleted; on real nodes, in pipes and on a terminal.
+
+Tests limedb/cli/ranges.py and limedb/cli/gets.py.
+"""
 
 import json
 import signal

@@ -1,6 +1,6 @@
 """`limedb shell`: in a pipe, on a real terminal, and what it offers.
 
-Tests limedb/cli/sessions.py, limedb/operator/connections.py and limedb/cli/shell_terminal.py as well.
+Tests limedb/cli/shell.py, limedb/cli/sessions.py, limedb/operator/connections.py and limedb/cli/shell_terminal.py as well.
 """
 
 import os

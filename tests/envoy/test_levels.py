@@ -17,7 +17,9 @@ def asked(gateway: Gateway, method: str) -> int:
 
 
 @pytest.mark.parametrize(("name", "number"), LEVELS)
-@pytest.mark.parametrize("form", ['{"key":"k","value":"v",%s}', '{%s,"ifAbsent":true,"key":"new","value":"v"}'])
+@pytest.mark.parametrize(
+    "form", ['{"key":"k","value":"v",%s}', '{%s,"ifAbsent":true,"key":"new","value":"v"}']
+)
 def test_a_body_names_a_level(gateway: Gateway, name: str, number: int, form: str) -> None:
     body = form % f'"consistency": "{name}"'
     gateway.client.post("/api/v1/set", content=body).raise_for_status()

@@ -1,4 +1,7 @@
-"""Clusters under names, in a file of their own."""
+"""Clusters under names, in a file of their own.
+
+Tests limedb/operator/private_files.py as well.
+"""
 
 from pathlib import Path
 
