@@ -60,7 +60,8 @@ class AdminStatus:
 
     def url_of(self, text: str) -> str:
         """Return the URL of the one node that a person calls so: by its URL, its host:port, or its host. Of
-        any other, return the URL of a host:port, and what is none as it is. LimeDBError: several nodes have this host.
+        any other, return the URL of a host:port, and what is none as it is. LimeDBError: several nodes have
+        this host.
         """
         bare = text.removeprefix("http://").rstrip("/")
         addresses = {node.url.removeprefix("http://"): node.url for node in self.nodes}

@@ -2,7 +2,7 @@
 
 It owns where they are, and that nobody else can read them. It must never know what is in them.
 
-Tested in tests/operator/test_contexts.py and tests/operator/test_tokens.py.
+Tested in tests/operator/test_contexts.py.
 """
 
 import json

@@ -1,6 +1,7 @@
 """`limedb shell`: in a pipe, on a real terminal, and what it offers.
 
-Tests limedb/cli/shell.py, limedb/cli/sessions.py, limedb/operator/connections.py and limedb/cli/shell_terminal.py as well.
+Tests limedb/cli/shell.py, limedb/cli/sessions.py, limedb/cli/shell_terminal.py and
+limedb/operator/connections.py as well.
 """
 
 import os
