@@ -19,6 +19,7 @@ from limedb.errors import LimeDBError
 _COMMANDS = {
     "serve": ("limedb.cli.serve:serve", "Run a node in the foreground."),
     "cluster": ("limedb.cli.cluster:cluster", "Run a cluster on this machine, with Envoy in front."),
+    "demo": ("limedb.cli.demo:demo", "Start a cluster to look at, with sample keys and a mild load."),
     "envoy-config": (
         "limedb.cli.envoy_config:envoy_config",
         "Print an Envoy configuration for some nodes.",
