@@ -37,7 +37,7 @@ _CALL_SECONDS = 5.0
     "demo",
     examples="""
     limedb demo
-    limedb demo --nodes 5 --no-browser
+    limedb demo --nodes 5
     """,
 )
 @click.option("--nodes", type=click.IntRange(1, MAX_NODES), help=f"How many nodes.  [default: {NODES}]")

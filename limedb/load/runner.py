@@ -87,7 +87,7 @@ class Runner:
         self.tally.turn(0, 0)
 
     async def clean(self) -> None:
-        """Delete every key of the plan; this is not counted, and goes on after `stop`. LimeDBError."""
+        """Delete every key of the plan; this is not counted, and continues after `stop`. LimeDBError."""
         numbers = iter(range(self._plan.keys))
 
         async def work(_worker: int) -> None:
