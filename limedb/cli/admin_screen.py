@@ -75,6 +75,17 @@ def wait_gone(node: AdminClient, url: str, epoch: int, timeout: float) -> None:
     click.echo(f"{url} is no longer a member")
 
 
+def wait_dead(node: AdminClient, url: str, timeout: float) -> None:
+    """Return once the node that is asked takes a member for dead, or after `timeout` seconds: one that was
+    just killed counts as alive for some gossip intervals.
+    """
+    end = time.monotonic() + timeout
+    for status in _statuses(node, Patience(timeout)):
+        member = status.member(url)
+        if member is None or member.status == "dead" or time.monotonic() > end:
+            return
+
+
 def show_repair(states: Iterator[RepairState]) -> None:
     """Show progress until a repair is finished. LimeDBError: it stopped early, or owners were missing."""
     state = None

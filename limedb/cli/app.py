@@ -19,15 +19,19 @@ from limedb.errors import LimeDBError
 _COMMANDS = {
     "serve": ("limedb.cli.serve:serve", "Run a node in the foreground."),
     "cluster": ("limedb.cli.cluster:cluster", "Run a cluster on this machine, with Envoy in front."),
+    "demo": ("limedb.cli.demo:demo", "Start a cluster to look at, with sample keys and a mild load."),
     "envoy-config": (
         "limedb.cli.envoy_config:envoy_config",
         "Print an Envoy configuration for some nodes.",
     ),
     "certs": ("limedb.cli.certs:certs", "Make and show the certificates of nodes and clients."),
-    "get": ("limedb.cli.kv:get", "Print the value of a key."),
+    "get": ("limedb.cli.kv:get", "Print the values of keys."),
+    "ttl": ("limedb.cli.lives:ttl", "Print how long the value of a key still lives."),
+    "expire": ("limedb.cli.lives:expire", "Let the value of a key expire."),
+    "persist": ("limedb.cli.lives:persist", "Let the value of a key live forever."),
     "set": ("limedb.cli.kv:set_", "Store a value under a key."),
     "cas": ("limedb.cli.kv:cas", "Replace the value of a key, if it is the one given."),
-    "del": ("limedb.cli.kv:del_", "Delete a key."),
+    "del": ("limedb.cli.kv:del_", "Delete a key, or all keys with a prefix."),
     "incr": ("limedb.cli.edits:incr", "Add to a counter."),
     "append": ("limedb.cli.edits:append", "Add to the end of a value."),
     "get-and-set": ("limedb.cli.edits:get_and_set", "Store a value, and print the one before."),
@@ -36,6 +40,7 @@ _COMMANDS = {
     "lock": ("limedb.cli.lock:lock", "Run a command while holding a lock."),
     "keys": ("limedb.cli.browse:keys", "List keys, of the cluster or of one node."),
     "scan": ("limedb.cli.browse:scan", "List keys with their values."),
+    "count": ("limedb.cli.ranges:count", "Count the keys with a prefix."),
     "watch": ("limedb.cli.watch:watch", "Show changes of keys as they happen."),
     "locate": ("limedb.cli.views:locate", "Show which nodes hold a key."),
     "status": ("limedb.cli.views:status", "Show the nodes of the cluster."),
@@ -43,10 +48,12 @@ _COMMANDS = {
     "gossip": ("limedb.cli.views:gossip", "Show what a node has heard of the others."),
     "health": ("limedb.cli.kv:health", "Check whether a node takes requests."),
     "top": ("limedb.cli.top:top", "Show the nodes and their rates, live."),
+    "shell": ("limedb.cli.shell:shell", "Type commands, over one connection."),
     "tui": ("limedb.cli.tui:tui", "Watch and use a cluster in the terminal."),
     "import": ("limedb.cli.import_:import_", "Store the keys of a file."),
     "export": ("limedb.cli.export:export", "Write keys to a file."),
     "bench": ("limedb.cli.bench:bench", "Put load on a cluster, and measure or verify."),
+    "context": ("limedb.cli.context:context", "Name clusters, and choose which one commands ask."),
     "login": ("limedb.cli.login:login", "Store a token, which later commands show."),
     "logout": ("limedb.cli.login:logout", "Forget a stored token."),
     "whoami": ("limedb.cli.users:whoami", "Show who you are to the cluster."),
@@ -73,6 +80,10 @@ class LazyGroup(Group):
         module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def short_help_of(self, name: str) -> str:
+        """Return the line about a command."""
+        return _COMMANDS[name][1]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import TextIO
 
 import click
 
@@ -13,10 +14,12 @@ from limedb.cli import bench_screen as screen
 from limedb.cli.codes import DIFFERENT, FAILED, IN_PART, INTERRUPTED, OK
 from limedb.cli.options import COUNT, SECONDS, Number, command, consistency_option, target_option
 from limedb.cli.output import JSON, TABLE, output_option
+from limedb.cli.targets import as_url
 from limedb.core.limits import MAX_STORED_VALUE
 from limedb.core.node_urls import address_of
 from limedb.core.quorum import Level
 from limedb.errors import ConfigError, LimeDBError
+from limedb.load.hgrm import hgrm
 from limedb.load.plan import Distribution, LoadPlan, Mode
 from limedb.load.runner import Runner, Show
 from limedb.load.tally import Tally
@@ -37,6 +40,7 @@ SMALLEST_VERIFIED = 16
     limedb bench write --requests 100000 --concurrency 256 --value-size 1024
     limedb bench mixed --duration 30 --distribution zipfian --read-share 0.9
     limedb bench verify --duration 60 --consistency quorum
+    limedb bench mixed --rate 5000 --warmup 5 --cleanup --hdr latency.hgrm
     limedb bench count --keys 1 --concurrency 8 --duration 10
     limedb bench read --rest --pin http://127.0.0.1:7002 -o json
     """,
@@ -66,9 +70,33 @@ SMALLEST_VERIFIED = 16
 @click.option("--read-share", default=0.5, show_default=True, type=Number(0, 1))
 @click.option("--prefix", default="bench/", show_default=True, help="Begins each key.")
 @click.option("--seed", type=int, help="Repeats the choices of an earlier run. Default: random.")
+@click.option(
+    "--rate",
+    type=Number(0.001, 10_000_000),
+    metavar="N",
+    help="Begin so many requests a second, whether others are done or not; the latency of one counts from"
+    " when it was due. Default: as many as --concurrency allows.",
+)
+@click.option(
+    "--warmup",
+    default=0.0,
+    type=Number(0, SECONDS.max),
+    metavar="SECONDS",
+    help="How long not to count at first.",
+)
+@click.option("--cleanup", is_flag=True, help="Delete the keys in the end.")
+@click.option(
+    "--hdr",
+    type=click.File("w", lazy=False),
+    metavar="FILE",
+    help="Write the latencies to a file that plotters of HdrHistogram read; - is stdout.",
+)
 @click.option("--rest", is_flag=True, help="Speak REST with Envoy at --target. Default: gRPC.")
 @click.option(
-    "--pin", metavar="NODE_URL", help="Send all requests to this node. Default: to the keys' replicas."
+    "--pin",
+    metavar="NODE_URL",
+    callback=lambda _context, _option, text: as_url(text) if text else text,
+    help="Send all requests to this node. Default: to the keys' replicas.",
 )
 @consistency_option
 @click.option(
@@ -88,6 +116,10 @@ def bench(
     read_share: float,
     prefix: str,
     seed: int | None,
+    rate: float | None,
+    warmup: float,
+    cleanup: bool,
+    hdr: TextIO | None,
     rest: bool,
     pin: str | None,
     level: Level | None,
@@ -100,7 +132,7 @@ def bench(
     verify compares every value that it reads, and finally each key, with the value that was written; it exits
     with 5 if one differs. count adds to counters, which it sets to 0 first, and compares their sums at last;
     with --keys 1 all workers want the same one. With -o json the live lines go to stderr. The keys stay in
-    the cluster.
+    the cluster without --cleanup.
     """
     if mode == Mode.VERIFY and value_size < SMALLEST_VERIFIED:
         raise click.UsageError(f"--value-size must be {SMALLEST_VERIFIED} or more to verify")
@@ -116,26 +148,34 @@ def bench(
         read_share=read_share,
         prefix=prefix,
         seed=random.randrange(1 << 32) if seed is None else seed,
+        rate=rate,
+        warmup=warmup,
     )
     target_made = _target(rest, target, pin, level, timeout, concurrency)
-    tally, was_stopped = _run(plan, target_made, shape)
+    tally, was_stopped = _run(plan, target_made, shape, cleanup)
+    if hdr is not None:
+        hdr.write(hgrm(tally.times))
     screen.show_result(plan, tally, shape == JSON)
     sys.exit(_code(tally, was_stopped))
 
 
-def _run(plan: LoadPlan, target: AbstractAsyncContextManager[LoadTarget], shape: str) -> tuple[Tally, bool]:
+def _run(
+    plan: LoadPlan, target: AbstractAsyncContextManager[LoadTarget], shape: str, cleanup: bool
+) -> tuple[Tally, bool]:
     with screen.live(plan, to_stderr=shape == JSON) as show, asyncio.Runner(loop_factory=_new_loop) as loop:
-        return loop.run(_carry_out(plan, target, show))
+        return loop.run(_carry_out(plan, target, show, cleanup))
 
 
 async def _carry_out(
-    plan: LoadPlan, target: AbstractAsyncContextManager[LoadTarget], show: Show
+    plan: LoadPlan, target: AbstractAsyncContextManager[LoadTarget], show: Show, cleanup: bool
 ) -> tuple[Tally, bool]:
     async with target as cluster:
         runner = Runner(plan, cluster, show)
         with _stopping(runner.stop):
             await runner.fill()
             await runner.run()
+            if cleanup:
+                await runner.clean()
         return runner.tally, runner.stop.is_set()
 
 

@@ -16,7 +16,7 @@ from limedb.load.plan import LoadPlan, Mode
 from limedb.load.runner import Show
 from limedb.load.tally import Sample, Tally
 
-_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 _BAR = 40
 
 
@@ -49,7 +49,7 @@ def show_result(plan: LoadPlan, tally: Tally, as_json: bool) -> None:
         ("throughput", f"{tally.rate:,.0f}/s"),
         ("reads", f"{tally.reads:,}, of which {tally.missing:,} found nothing"),
         ("writes", f"{tally.writes:,}"),
-        ("latency", _latency(tally.times)),
+        *_latencies(tally),
         ("errors", sum(tally.errors.values())),
     ]
     if plan.mode is Mode.COUNT:
@@ -66,7 +66,6 @@ def show_result(plan: LoadPlan, tally: Tally, as_json: bool) -> None:
 
 def result(plan: LoadPlan, tally: Tally) -> dict[str, object]:
     """Return the result as JSON. Latencies are in milliseconds."""
-    times = tally.times
     return {
         "mode": plan.mode,
         "distribution": plan.distribution,
@@ -80,11 +79,10 @@ def result(plan: LoadPlan, tally: Tally) -> dict[str, object]:
         "reads": tally.reads,
         "writes": tally.writes,
         "missing": tally.missing,
-        "latencyMs": {
-            "mean": times.mean / 1000,
-            **{name: times.percentile(share) / 1000 for name, share in _SHARES.items()},
-            "max": times.longest / 1000,
-        },
+        "rate": plan.rate,
+        "latencyMs": _milliseconds(tally.times),
+        "readLatencyMs": _milliseconds(tally.read_times),
+        "writeLatencyMs": _milliseconds(tally.write_times),
         **_workers(plan, tally),
         "errors": dict(tally.errors),
         "errorExamples": tally.examples,
@@ -94,6 +92,20 @@ def result(plan: LoadPlan, tally: Tally) -> dict[str, object]:
             {"key": one.key, "expected": one.expected, "found": one.found} for one in tally.shown
         ],
     }
+
+
+def _latencies(tally: Tally) -> Iterator[tuple[str, str]]:
+    """Yield rows: of reads and writes apart, if there are both."""
+    if tally.reads and tally.writes:
+        yield "of reads", _latency(tally.read_times)
+        yield "of writes", _latency(tally.write_times)
+    else:
+        yield "latency", _latency(tally.times)
+
+
+def _milliseconds(times: Histogram) -> dict[str, float]:
+    shares = {name: times.percentile(share) / 1000 for name, share in _SHARES.items()}
+    return {"mean": times.mean / 1000, **shares, "max": times.longest / 1000}
 
 
 def _workers(plan: LoadPlan, tally: Tally) -> dict[str, object]:

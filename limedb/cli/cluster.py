@@ -4,32 +4,23 @@ Tested in tests/launch/test_cluster.py.
 """
 
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
 from limedb.cli.access_options import access_options
+from limedb.cli.cluster_nodes import COMMANDS, in_folder, shape_option
+from limedb.cli.cluster_screen import show_places, show_started, show_states, show_stopped
 from limedb.cli.options import SECONDS, Command, Group, ready_option
 from limedb.config import DEFAULT_PORT
 from limedb.errors import ConfigError
 from limedb.launch import cluster as launcher
 from limedb.launch import foreground
-from limedb.launch.plan import MAX_NODES, LaunchPlan
-from limedb.launch.records import Folder, Launch
+from limedb.launch.addresses import LOOPBACK
+from limedb.launch.last_start import BASE_PORT, NODES
+from limedb.launch.plan import MAX_NODES
+from limedb.launch.records import Folder
 from limedb.observability.log_queue import LogQueue
-
-_in_folder = click.option(
-    "--data-dir",
-    "folder",
-    default="data/cluster",
-    show_default=True,
-    metavar="DIR",
-    callback=lambda _context, _option, value: Folder(Path(value)),
-    help="The cluster's folder: data, logs, and cluster.json.",
-)
-_node = click.argument("node", metavar="NODE")
 
 
 @click.group(
@@ -53,26 +44,20 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 
 
 @cluster.command()
-@click.option("--nodes", default=4, show_default=True, type=click.IntRange(1, MAX_NODES))
+@click.option("--nodes", type=click.IntRange(1, MAX_NODES), help=f"How many nodes.  [default: {NODES}]")
 @click.option(
     "--base-port",
-    default=7001,
-    show_default=True,
     type=click.IntRange(1, 65535),
-    help="The first node's port; the others have the ports after it.",
+    help=f"The first node's port; the others have the ports after it.  [default: {BASE_PORT}]",
 )
 @click.option(
     "--port",
-    default=DEFAULT_PORT,
-    show_default=True,
     type=click.IntRange(1, 65535),
-    help="Envoy's port: REST, gRPC, gRPC-Web, Connect.",
+    help=f"Envoy's port: REST, gRPC, gRPC-Web, Connect.  [default: {DEFAULT_PORT}]",
 )
+@click.option("--host", help=f"Where Envoy listens; 0.0.0.0: everywhere.  [default: {LOOPBACK}]")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Where Envoy listens; 0.0.0.0: everywhere."
-)
-@click.option(
-    "--envoy/--no-envoy", "with_envoy", default=True, help="Whether to run Envoy too.  [default: envoy]"
+    "--envoy/--no-envoy", "with_envoy", default=None, help="Whether to run Envoy too.  [default: envoy]"
 )
 @click.option("--access-log", is_flag=True, help="Make Envoy log each request.")
 @click.option("--tls", is_flag=True, help="Speak TLS everywhere, with certificates made in --data-dir.")
@@ -94,11 +79,21 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
     is_flag=True,
     help="Found a new, empty cluster where the data of all nodes was and is gone.  [default: refuse]",
 )
+@click.option(
+    "--forget",
+    is_flag=True,
+    help="Take no option from the last start, but for the nodes whose data is there.",
+)
 @click.option("--detach", is_flag=True, help="Return once the cluster is ready, and let it run.")
 @ready_option
-@_in_folder
-def start(folder: Folder, detach: bool, seconds: float, **options: Any) -> None:  # noqa: ANN401 (LaunchPlan checks them)
+@shape_option
+@in_folder
+def start(folder: Folder, detach: bool, seconds: float, shape: str, **options: Any) -> None:  # noqa: ANN401 (LaunchPlan checks them)
     """Start nodes, and Envoy in front of them; they are ready when all nodes see each other.
+
+    Without options it starts what was last started in --data-dir, nodes that were added included: options
+    that aren't given are those of the last start, and -e adds to its settings. The defaults below are of the
+    first start. Nodes that have data keep their number and ports.
 
     If that takes longer than --timeout, or a node stops, the command says why for each node, and exits with
     1. If a node serves by then, all keep running; otherwise it stops them, and says so.
@@ -109,48 +104,24 @@ def start(folder: Folder, detach: bool, seconds: float, **options: Any) -> None:
     """  # noqa: D301 (click looks for the character, not for its escape)
     try:
         with foreground.interruptible():
-            launch = launcher.start(LaunchPlan(folder, **options), seconds)
+            launch = launcher.start(launcher.plan_start(folder, **options), seconds)
     except KeyboardInterrupt:
         click.echo("interrupted; all started processes are stopped", err=True)
         sys.exit(130)
     if launch.warning:
         click.echo(f"warning: {launch.warning}", err=True)
     if detach:
-        click.echo(f"{len(launch.nodes)} nodes are ready; {folder.cluster_file} says where")
+        show_started(shape, folder, launch)
         return
     # The reader of this output may stop reading: the cluster must then neither freeze nor be left behind.
     out, err = LogQueue(sys.stdout), LogQueue(sys.stderr)
     try:
-        _show(launch, out.put)
+        show_places(launch, out.put)
+        out.put("Ctrl-C stops the cluster.")
         foreground.stay(folder, err.put)
     finally:
         out.close()
         err.close()
-
-
-def _show(launch: Launch, say: Callable[[str], None]) -> None:
-    """Print where everything is, and what to try."""
-    target = launch.envoy or launch.nodes[0]
-    if launch.envoy:
-        say(f"Dashboard  {launch.envoy.url}/")
-        say(f"REST       {launch.envoy.url}/api/v1/")
-    say(f"gRPC       {target.address}")
-    if launch.envoy and launch.access.operators and str(launch.access.operators) != launch.envoy.address:
-        say(f"Operators  {launch.access.operators}")
-    for node in launch.nodes:
-        say(f"{node.name:<10} {node.url}  {node.log}")
-    say("Try:")
-    if root := target.settings.get("ROOT_TOKEN_FILE") or launch.nodes[0].settings.get("ROOT_TOKEN_FILE"):
-        say(f"  export LIMEDB_TOKEN_FILE={root}; limedb whoami --target {target.address}")
-    tls = target.target.tls
-    if tls is not None:
-        say(f"  export LIMEDB_CA={tls.ca}; limedb status --target {target.address}")
-    if launch.envoy:
-        cacert = f"--cacert {tls.ca} " if tls else ""
-        say(f"""  curl {cacert}-d '{{"key":"lime","value":"green"}}' {launch.envoy.url}/api/v1/set""")
-    how = f"-cacert {tls.ca}" if tls else "-plaintext"
-    say(f"""  grpcurl {how} -d '{{"key":"lime"}}' {launch.nodes[0].address} limedb.v1.KVService/Get""")
-    say("Ctrl-C stops the cluster.")
 
 
 @cluster.command(
@@ -159,15 +130,13 @@ def _show(launch: Launch, say: Callable[[str], None]) -> None:
     limedb cluster status || echo "not all run"
     """,
 )
-@_in_folder
-def status(folder: Folder) -> None:
+@shape_option
+@in_folder
+def status(shape: str, folder: Folder) -> None:
     """Show the processes; exit with 0 if all run, else with 1."""
-    services = [(service, service.state) for service in folder.read().services]
-    for service, state in services:
-        click.echo(
-            f"{service.name:<10} {state:<8} {service.pid.number if service.pid else '-':<8} {service.url}"
-        )
-    sys.exit(any(state != "running" for _, state in services))
+    launch = folder.read()
+    show_states(launch, shape)
+    sys.exit(any(service.state != "running" for service in launch.services))
 
 
 @cluster.command(
@@ -184,61 +153,12 @@ def status(folder: Folder) -> None:
     help="How long nodes may take to stop; those still running are then killed."
     " Default: what their settings allow.",
 )
-@_in_folder
-def stop(folder: Folder, seconds: float | None) -> None:
-    """Stop all processes; the nodes finish their requests first."""
-    launcher.stop(folder, lambda line: click.echo(line, err=True), seconds)
+@shape_option
+@in_folder
+def stop(folder: Folder, shape: str, seconds: float | None) -> None:
+    """Stop all processes; the nodes finish their requests first. `limedb cluster start` starts them again."""
+    show_stopped(shape, folder, launcher.stop(folder, lambda line: click.echo(line, err=True), seconds))
 
 
-@cluster.command(
-    cls=Command,
-    examples="""
-    limedb cluster add && limedb status
-    """,
-)
-@_in_folder
-def add(folder: Folder) -> None:
-    """Start another node, which joins the cluster and fetches its share of the keys. Envoy sends it requests
-    as soon as it serves.
-    """
-    node = launcher.add(folder)
-    click.echo(f"{node.name} starts at {node.url}; see it join: limedb admin status --target {node.address}")
-
-
-def _node_command(name: str, action: Callable[[Folder, str], None], text: str) -> None:
-    @cluster.command(name, cls=Command, help=text, examples=f"limedb cluster {name} node2")
-    @_node
-    @_in_folder
-    def run(node: str, folder: Folder) -> None:
-        action(folder, node)
-
-
-_node_command("kill", launcher.kill, "Kill NODE (node1..) at once, as a crash would.")
-_node_command("pause", launcher.pause, "Freeze NODE, with its connections open.")
-_node_command("resume", launcher.resume, "Let a paused NODE continue.")
-
-
-@cluster.command(
-    cls=Command,
-    examples="""
-    limedb cluster restart node2
-    limedb cluster restart --all
-    """,
-)
-@click.argument("node", metavar="[NODE]", required=False)
-@click.option("--all", "is_all", is_flag=True, help="All nodes, one after another.")
-@ready_option
-@_in_folder
-def restart(folder: Folder, node: str | None, is_all: bool, seconds: float) -> None:
-    """Start NODE again, stopping it first if it runs; return once it is ready.
-
-    It stops a running node only once all others count for watches, so that watching clients miss nothing. For
-    that, and for each node to be ready, it waits as long as --timeout says; then it reports why the node is
-    not ready. At the end it prints the node's warnings, such as that data was set aside.
-    """
-    if (node is not None) == is_all:
-        raise click.UsageError("give a node (node1..) or --all")
-    if node is None:
-        launcher.restart_all(folder, seconds, click.echo)
-    else:
-        launcher.restart(folder, node, seconds, click.echo)
+for command in COMMANDS:
+    cluster.add_command(command)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from limedb.cli.codes import FAILED, OK
+from limedb.cli.gets import get_many
 from limedb.cli.options import Moment, Number, command, consistency_option, target_option, timeout_option
 from limedb.cli.output import (
     JSON,
@@ -24,6 +25,7 @@ from limedb.cli.output import (
     table,
     value_fields,
 )
+from limedb.cli.ranges import InRange, range_options
 from limedb.core.condition import Condition
 from limedb.core.hlc import MAX_VERSION
 from limedb.core.limits import MAX_TTL_MS
@@ -53,16 +55,27 @@ value_option = click.option("--if-value", metavar="TEXT", help="Do it only if th
     limedb get greeting --consistency linearizable -o json
     limedb get picture > picture.png
     limedb get greeting --version
+    limedb get user/1 user/2 -o json
     """,
 )
-@click.argument("key")
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
 @click.option("--version", is_flag=True, help="Print the version of the value instead, for --if-version.")
 @output_option(RAW)
 @consistency_option
 @target_option
 @timeout_option
-def get(key: str, version: bool, shape: str, level: Level | None, target: Target, timeout: float) -> None:
-    """Print the value of KEY; exit with 3 if it has none."""
+def get(
+    keys: tuple[str, ...], version: bool, shape: str, level: Level | None, target: Target, timeout: float
+) -> None:
+    """Print the value of KEY; exit with 3 if it has none.
+
+    Of several keys it prints a value a line, in their order, and an empty line for one that has none; with
+    -o json an object a line.
+    """
+    if len(keys) > 1:
+        get_many(keys, version, shape, level, target, timeout)
+        return
+    (key,) = keys
     with node_client(target, timeout) as node:
         found = node.get(key, level)
     if shape == JSON:
@@ -195,9 +208,12 @@ def _show_stored(key: str, shape: str, receipt: Receipt) -> None:
     limedb del greeting
     limedb del greeting -o json
     limedb del jobs/7 --if-value taken
+    limedb del --prefix session/ --dry-run
+    limedb del --prefix session/
     """,
 )
-@click.argument("key")
+@click.argument("key", required=False)
+@range_options
 @version_option
 @value_option
 @click.option("--if-exists", is_flag=True, help="Delete it only if KEY has a value.")
@@ -206,7 +222,8 @@ def _show_stored(key: str, shape: str, receipt: Receipt) -> None:
 @target_option
 @timeout_option
 def del_(
-    key: str,
+    key: str | None,
+    in_range: InRange,
     if_version: int | None,
     if_value: str | None,
     if_exists: bool,
@@ -218,8 +235,14 @@ def del_(
     """Delete KEY, and print 1, or 0 if it had no value.
 
     With a condition that doesn't hold, it deletes nothing and exits with 6.
+
+    With --prefix it deletes all keys that begin with that, and prints how many. On a terminal it asks first.
+    It leaves values that are written after it has seen the key. If it breaks off, it prints how to continue.
     """
-    condition = _condition(if_version, if_value, is_there=if_exists)
+    if in_range.is_given(key, if_version is not None or if_value is not None or if_exists):
+        in_range.delete(shape, level, target, timeout)
+        return
+    condition, key = _condition(if_version, if_value, is_there=if_exists), key or ""
     with node_client(target, timeout) as node:
         deleted, receipt = node.delete(key, level, condition)
     if shape == JSON:

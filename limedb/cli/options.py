@@ -5,7 +5,6 @@ Tested in tests/cli/test_commands.py.
 
 import functools
 import math
-import os
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -14,21 +13,15 @@ from typing import Any
 
 import click
 
+from limedb.cli.sessions import Session
+from limedb.cli.targets import CONTEXT, FILES, ask, names_target, normal
 from limedb.core.moment import EXPIRY_RANGE, can_expire, moment_of
-from limedb.core.node_urls import address_of
 from limedb.core.quorum import Level
-from limedb.operator.tokens import token_for
 from limedb.setting_values import duration
-from limedb.tls.target import HTTPS, Target, client_tls
 
 
 def _address(_context: click.Context, _option: click.Parameter, text: str) -> str:
-    try:
-        bare = text.removeprefix(HTTPS)
-        address = address_of(bare if "://" in bare else f"http://{bare}")
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not a HOST:PORT, such as localhost:8484") from None
-    return f"{HTTPS}{address}" if text.startswith(HTTPS) else address
+    return normal(text)
 
 
 class Number(click.FloatRange):
@@ -110,25 +103,21 @@ class _File(click.Path):
 _FILE = _File(exists=True, dir_okay=False, path_type=Path)
 
 
-def _note_token_file(context: click.Context, _option: click.Parameter, path: Path | None) -> None:
-    context.meta[_TOKEN_FILE] = path
-
-
-_TOKEN_FILE = "limedb.token-file"  # noqa: S105 (where click keeps the option)
-
-
 def with_tls(command: "Callable[..., None]", *, reads_token: bool = True) -> "Callable[..., None]":
-    """Add the files of TLS, and of a token, to a command that has an option --target, and give it a Target
-    instead of text. reads_token: it shows a token, which is read for it.
+    """Add a context, and the files of TLS and of a token, to a command that has an option --target, and give
+    it a Target instead of text. reads_token: it shows a token, which is read for it.
     """
 
     @functools.wraps(command)
     def run(*args: Any, target: str, **options: Any) -> None:  # noqa: ANN401 (click's own)
-        ca, cert, key = (options.pop(name) for name in ("tls_ca", "tls_cert", "tls_key"))
-        tls, address = client_tls(ca, cert, key, target.startswith(HTTPS)), target.removeprefix(HTTPS)
-        file = click.get_current_context().meta.get(_TOKEN_FILE)
-        token = token_for(address.partition(",")[0].strip(), file, os.environ) if reads_token else None
-        command(*args, target=Target(address, tls, token), **options)
+        files = {name: options.pop(name) for name in FILES}
+        options.pop(CONTEXT)
+        context = click.get_current_context()
+        session = context.find_object(Session)
+        if session is not None and not names_target(context):
+            command(*args, target=session.target, **options)
+        else:
+            command(*args, target=ask(context, target, files).target(reads_token), **options)
 
     for option in reversed(_TLS_OPTIONS):
         run = option(run)
@@ -136,6 +125,10 @@ def with_tls(command: "Callable[..., None]", *, reads_token: bool = True) -> "Ca
 
 
 _TLS_OPTIONS = (
+    click.option(
+        "--context", CONTEXT, metavar="NAME", envvar="LIMEDB_CONTEXT",
+        help="The cluster of that name (limedb context add). Default: that of limedb context use.",
+    ),
     click.option(
         "--ca", "tls_ca", type=_FILE, metavar="FILE", envvar="LIMEDB_CA",
         help="The CA of the nodes' certificates: speak TLS.",
@@ -149,7 +142,6 @@ _TLS_OPTIONS = (
     ),
     click.option(
         "--token-file", type=click.Path(path_type=Path), metavar="FILE", envvar="LIMEDB_TOKEN_FILE",
-        expose_value=False, callback=_note_token_file,
         help="A file with the token to show. Default: that of LIMEDB_TOKEN, else of `limedb login`.",
     ),
 )  # fmt: skip
@@ -164,9 +156,16 @@ def target_option(command: "Callable[..., None]", *, reads_token: bool = True) -
         metavar="HOST:PORT",
         envvar="LIMEDB_TARGET",
         callback=_address,
-        help="The node or Envoy to ask; https://HOST:PORT: with TLS, its certificate from a public CA.",
+        help="The node or Envoy to ask, or several: HOST:PORT,HOST:PORT; https://HOST:PORT: with TLS, its"
+        " certificate from a public CA.",
     )
     return option(with_tls(command, reads_token=reads_token))
+
+
+def _level(context: click.Context, _option: click.Parameter, text: str | None) -> Level | None:
+    """The level of an option; else that of the shell, if it has one."""
+    session = context.find_object(Session)
+    return Level(text) if text else session.level if session else None
 
 
 timeout_option = click.option(
@@ -199,7 +198,7 @@ consistency_option = click.option(
     "--consistency",
     "level",
     type=click.Choice([level.value for level in Level], case_sensitive=False),
-    callback=lambda _context, _option, value: Level(value) if value else None,
+    callback=_level,
     help="How many replicas must agree. Default: the node's.",
 )
 
@@ -216,7 +215,8 @@ class Command(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if re.fullmatch("-[0-9.]", error.option_name):
+            has_arguments = any(isinstance(each, click.Argument) for each in self.params)
+            if has_arguments and re.fullmatch("-[^-]", error.option_name):
                 raise click.UsageError(
                     f"{error.message} Put -- before arguments that begin with -, behind all options:"
                     f" {ctx.command_path} ... -- ...",

@@ -7,10 +7,12 @@ them are written. It must never print.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from limedb import config
 from limedb.core.stop_limits import stop_seconds
 from limedb.errors import ConfigError, LaunchError, LimeDBError, NotReadyError
+from limedb.launch.last_start import Given, recall, remember, remember_nodes
 from limedb.launch.plan import (
     LaunchPlan,
     check_options,
@@ -21,10 +23,16 @@ from limedb.launch.plan import (
 )
 from limedb.launch.processes import Pid, end_all, spawn
 from limedb.launch.readiness import wait_ready, wait_watchable
-from limedb.launch.records import Folder, Launch, Service
+from limedb.launch.records import ENVOY, Folder, Launch, Service
 from limedb.operator.remote_cluster import fetch_problems
 
 ENVOY_STOP_SECONDS = 5.0
+
+
+def plan_start(folder: Folder, forget: bool, **given: Unpack[Given]) -> LaunchPlan:
+    """Return the plan of a start, as `recall` does. LaunchError: a cluster runs there already."""
+    _refuse_second(folder)
+    return recall(folder, forget, **given)
 
 
 def start(plan: LaunchPlan, seconds: float) -> Launch:
@@ -46,9 +54,11 @@ def start(plan: LaunchPlan, seconds: float) -> Launch:
             plan.folder.write(launch)
             wait_ready(plan.folder, launch, starts, seconds)
             plan.folder.note_data(launch)
+            remember(plan, launch)
         except BaseException as error:
             left = _running(launch)
             if isinstance(error, NotReadyError) and error.serving:
+                remember(plan, launch)
                 raise NotReadyError(f"{error}\n{_left(plan.folder, error, left)}", error.serving) from error
             _end(launch, lambda _: None)
             plan.folder.forget()
@@ -68,59 +78,59 @@ def add(folder: Folder) -> Service:
         launch = replace(launch, nodes=(*launch.nodes, node))
         folder.write(launch)
         folder.note_data(launch)
+        remember_nodes(folder, launch)
         show_nodes_to_envoy(folder, launch)
     return node
 
 
-def stop(folder: Folder, say: Callable[[str], None], seconds: float | None = None) -> None:
-    """Stop all processes of the cluster. say: takes a line for each node that took over `seconds` and was
-    killed; None: what the nodes' settings allow. LaunchError: there is no cluster.
+def stop(folder: Folder, say: Callable[[str], None], seconds: float | None = None) -> Launch:
+    """Stop all processes of the cluster, and return it. say: takes a line for each node that took over
+    `seconds` and was killed; None: what the nodes' settings allow. LaunchError: there is no cluster.
 
     Envoy stops last, so that clients get an answer in the meantime.
     """
-    _end(folder.read(), say, seconds)
+    launch = folder.read()
+    _end(launch, say, seconds)
     folder.forget()
+    return launch
 
 
-def kill(folder: Folder, name: str) -> None:
-    """Kill a node at once, as a crash would (SIGKILL). LaunchError: it doesn't run."""
-    _alive(folder, name).kill()
+def kill(folder: Folder, names: Sequence[str]) -> list[Service]:
+    """Kill services at once, as a crash would (SIGKILL); return them. LaunchError: one doesn't run, and
+    nothing was done.
+    """
+    return _signal(folder, names, Pid.kill)
 
 
-def pause(folder: Folder, name: str) -> None:
-    """Freeze a node, with its connections open (SIGSTOP). LaunchError: it doesn't run."""
-    _alive(folder, name).pause()
+def pause(folder: Folder, names: Sequence[str]) -> list[Service]:
+    """Freeze services, with their connections open (SIGSTOP); the rest as in `kill`."""
+    return _signal(folder, names, Pid.pause)
 
 
-def resume(folder: Folder, name: str) -> None:
-    """Let a paused node continue (SIGCONT). LaunchError: it doesn't run."""
-    _alive(folder, name).resume()
+def resume(folder: Folder, names: Sequence[str]) -> list[Service]:
+    """Let paused services continue (SIGCONT); the rest as in `kill`."""
+    return _signal(folder, names, Pid.resume)
 
 
-def restart(folder: Folder, name: str, seconds: float, say: Callable[[str], None]) -> None:
-    """Start a node again with the same command and environment, stopping it first if it still runs, and
-    return once it is ready. It stops a running node only once the others count for watches, so that no watch
-    gets a gap. seconds: for each of the two waits. say: takes a line: that the node is ready, and each
-    problem that it knows of. LaunchError.
+def restart(folder: Folder, name: str, seconds: float, say: Callable[[str], None]) -> Sequence[str]:
+    """Start a node, or Envoy, again with the same command and environment, stopping it first if it still
+    runs; return once it is ready, with the problems that it knows of. It stops a running node only once the
+    others count for watches, so that no watch gets a gap. seconds: for each of the two waits. say: takes a
+    line if it had to be killed. LaunchError.
     """
     launch = folder.read()
-    node = launch.node(name)
-    if node.pid and node.pid.state != "dead":
-        others = [other for other in launch.nodes if other.name != name and other.state == "running"]
+    service = launch.service(name)
+    if service.name == ENVOY:
+        if service.pid:
+            end_all([service.pid], ENVOY_STOP_SECONDS)
+    elif service.state != "dead":
+        others = [other for other in launch.nodes if other != service and other.state == "running"]
         wait_watchable(others, seconds)
-        _end_nodes([node], say)
-    starts = {node.log: _size(node.log)}
-    folder.update(_spawn(node))
+        _end_nodes([service], say)
+    starts = {service.log: _size(service.log)}
+    folder.update(_spawn(service))
     wait_ready(folder, folder.read(), starts, seconds)
-    say(f"{name} is ready again")
-    for problem in _problems(node, seconds):
-        say(f"! {problem}")
-
-
-def restart_all(folder: Folder, seconds: float, say: Callable[[str], None]) -> None:
-    """Restart all nodes, each once the one before is ready. seconds: as for one. LaunchError."""
-    for node in folder.read().nodes:
-        restart(folder, node.name, seconds, say)
+    return () if service.name == ENVOY else _problems(service, seconds)
 
 
 def _problems(node: Service, seconds: float) -> Sequence[str]:
@@ -180,13 +190,24 @@ def _spawn(service: Service) -> Service:
     return replace(service, pid=spawn(service.argv, environment(service), service.log))
 
 
-def _alive(folder: Folder, name: str) -> Pid:
-    pid = folder.read().node(name).pid
-    if pid is None or pid.state == "dead":
+def _signal(folder: Folder, names: Sequence[str], send: Callable[[Pid], None]) -> list[Service]:
+    launch = folder.read()
+    services = list(dict.fromkeys(launch.service(name).name for name in names))
+    found = [launch.service(name) for name in services]
+    if dead := [service.name for service in found if service.state == "dead"]:
+        first = dead[0]
         raise LaunchError(
-            f"{name} does not run; start it: limedb cluster restart {name} --data-dir {folder.path}"
+            f"{first} does not run; start it: limedb cluster restart {first} --data-dir {folder.path}"
         )
-    return pid
+    for service in found:
+        if service.pid:
+            send(service.pid)
+    return found
+
+
+def end_node(node: Service, say: Callable[[str], None]) -> None:
+    """Stop one node. say: takes a line if it took too long, and was killed."""
+    _end_nodes([node], say)
 
 
 def _end(launch: Launch, say: Callable[[str], None], seconds: float | None = None) -> None:

@@ -91,6 +91,16 @@ local function is_finite(word)
   return is_json_number(word) and math.abs(tonumber(word)) < math.huge
 end
 
+-- Returns the whole name of an enum's value that is given without its prefix: "one" for CONSISTENCY_ONE; nil: there is none.
+local function whole_name(enum, word)
+  local prefix = enums[enum][1]:match("^(.*_)UNSPECIFIED$")
+  local name = prefix and #word < 64 and prefix .. word:upper()
+  for i = 2, #enums[enum] do
+    if enums[enum][i] == name then return name end
+  end
+  return nil
+end
+
 local function is_value_of(enum, word)
   if word:find("^%d+$") then return #word < 10 and tonumber(word) < #enums[enum] end
   for _, known in ipairs(enums[enum]) do

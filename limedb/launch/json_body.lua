@@ -170,7 +170,10 @@ local function read_value(field, place)
   elseif c == QUOTE and not field.message then
     local start = at
     local from, last, escaped = skip_string(field.name)
-    if not may_be_string(field, from, last, escaped) then
+    local name = field.kind == "enum" and whole_name(field.enum, sub(text, from, last))
+    if name then
+      edits[#edits + 1] = {start, last + 1, '"' .. name .. '"'}
+    elseif not may_be_string(field, from, last, escaped) then
       at = start
       refuse_value(field, place, shown())
     end
@@ -278,7 +281,7 @@ local function edited(content)
 end
 
 -- Refuses a body that is not one JSON object with the fields of its message. seen: those that the query has.
--- Returns another one to send instead, where it has the short names of a condition.
+-- Returns another one to send instead, where it has the short names of a condition or of a level.
 local function check_body(content, message, seen)
   text, size, at, edits = content, #content, 1, {}
   if sub(text, 1, 3) == "\239\187\191" then refuse("the body begins with a byte order mark (U+FEFF): leave it out") end

@@ -22,6 +22,7 @@ from limedb.launch.addresses import LOOPBACK, Address, parse_address
 from limedb.launch.certificates import LocalCertificates
 from limedb.launch.envoy import EnvoyOptions, EnvoyTls, Followed, Upstream, write_secrets
 from limedb.launch.exposure import check_cluster
+from limedb.launch.places import Place, next_place, places_from
 from limedb.launch.records import ENVOY, Folder, Launch, Service
 from limedb.launch.secrets import auth_settings, has_secrets
 from limedb.wire import descriptors
@@ -43,6 +44,7 @@ class LaunchPlan:
     with certificates in its folder. access: to Envoy. If it has no place for operators' services, they are
     with all others where only this machine reaches Envoy, and otherwise nowhere. auth: whether nodes ask
     for tokens, by secrets in its folder. insecure: whether Envoy may listen beyond loopback without both.
+    known: the places of its nodes, if it was started before; empty: `nodes` of them, from `base_port` on.
     """
 
     folder: Folder
@@ -58,6 +60,17 @@ class LaunchPlan:
     access: Access = field(default_factory=Access)
     auth: bool = False
     insecure: bool = False
+    known: tuple[Place, ...] = ()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where its nodes listen."""
+        return self.known or places_from(self.base_port, self.nodes)
+
+    @property
+    def shared_settings(self) -> dict[str, str]:
+        """The settings that all nodes get: those given, and those of this process's environment."""
+        return {**_inherited_settings(), **self.settings}
 
     @property
     def listen(self) -> Address:
@@ -72,7 +85,7 @@ class LaunchPlan:
 
     def urls(self) -> list[str]:
         """The nodes' URLs."""
-        return [f"http://{LOOPBACK}:{self.base_port + index}" for index in range(self.nodes)]
+        return [place.url for place in self.places]
 
 
 def check_options(plan: LaunchPlan) -> None:
@@ -102,7 +115,7 @@ def make_launch(plan: LaunchPlan) -> Launch:
         raise LaunchError(f"{plan.folder.path} can't be the folder of a cluster: {error.strerror}") from None
     if plan.auth:
         plan = replace(plan, settings={**auth_settings(plan.folder.path), **plan.settings})
-    nodes = tuple(_node(plan, index) for index in range(plan.nodes))
+    nodes = tuple(_node(plan, place) for place in plan.places)
     first = config.load(nodes[0].settings)  # this reports a bad setting once, instead of in four logs
     made = _envoy(plan, first) if plan.with_envoy else None
     return Launch(nodes, made, plan.whole_access, warning)
@@ -112,7 +125,7 @@ def _check_exposure(plan: LaunchPlan) -> str:
     """The warning about Envoy; nodes listen on loopback. ExposedError: it must not start."""
     if not plan.with_envoy:
         return ""
-    shared = config.load({**_inherited_settings(), **plan.settings})
+    shared = config.load(plan.shared_settings)
     places = [plan.listen, *([plan.access.operators] if plan.access.operators else [])]
     return check_cluster(places, plan.tls, plan.auth or shared.auth == "required", shared.insecure)
 
@@ -144,13 +157,15 @@ def _flaw(name: str) -> str:
 
 def next_node(folder: Folder, launch: Launch) -> Service:
     """Return another node for a cluster, with the next name and the first free port after the others'."""
-    first, number = launch.nodes[0], len(launch.nodes) + 1
-    port = _free_port(max(int(node.settings["SERVER_PORT"]) for node in launch.nodes) + 1)
-    name, url = f"node{number}", f"http://{LOOPBACK}:{port}"
+    first = launch.nodes[0]
+    taken = tuple(Place(node.name, int(node.settings["SERVER_PORT"])) for node in launch.nodes)
+    place = next_place(folder.path, taken)
+    place = replace(place, port=_free_port(place.port))
+    name, url = place.name, place.url
     settings = first.settings | {
         "NODE_PEERS": ",".join(node.url for node in launch.nodes),
         "NODE_URL": url,
-        "SERVER_PORT": str(port),
+        "SERVER_PORT": str(place.port),
         "DATA_DIR": str(folder.path / name),
     }
     if first.target.tls is not None:
@@ -176,8 +191,8 @@ def environment(service: Service) -> dict[str, str]:
 
 
 def _check_ports(plan: LaunchPlan) -> None:
-    for index in range(plan.nodes):
-        _check_port(LOOPBACK, plan.base_port + index, "--base-port")
+    for place in plan.places:
+        _check_port(LOOPBACK, place.port, "--base-port", place.name if plan.known else "")
     if plan.with_envoy:
         _check_port(plan.host, plan.port, "--port")
         operators = plan.whole_access.operators or plan.listen
@@ -187,11 +202,12 @@ def _check_ports(plan: LaunchPlan) -> None:
 
 def _check_peer_ports(plan: LaunchPlan) -> None:
     offset = config.load(plan.settings).peer_port_offset
-    for index in range(plan.nodes):
-        _check_port(LOOPBACK, plan.base_port + index + offset, "-e PEER_PORT_OFFSET")
+    for place in plan.places:
+        _check_port(LOOPBACK, place.port + offset, "-e PEER_PORT_OFFSET")
 
 
-def _check_port(host: str, port: int, option: str) -> None:
+def _check_port(host: str, port: int, option: str, owner: str = "") -> None:
+    """LaunchError: something else listens there. owner: a node that has the port, and can't have another."""
     if not 0 < port < 65536:
         raise ConfigError(option, port, "such that all ports are from 1 to 65535")
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
@@ -199,19 +215,17 @@ def _check_port(host: str, port: int, option: str) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise LaunchError(
-                f"can't listen at {host}:{port} ({error.strerror}); choose another {option}"
-            ) from None
+            remedy = f"end what does: it is {owner}'s port" if owner else f"choose another {option}"
+            raise LaunchError(f"can't listen at {host}:{port} ({error.strerror}); {remedy}") from None
 
 
-def _node(plan: LaunchPlan, index: int) -> Service:
-    name, url = f"node{index + 1}", plan.urls()[index]
+def _node(plan: LaunchPlan, place: Place) -> Service:
+    name, url = place.name, place.url
     own = {
         "NODE_PEERS": ",".join(peer for peer in plan.urls() if peer != url),
-        **_inherited_settings(),
-        **plan.settings,
+        **plan.shared_settings,
         "NODE_URL": url,
-        "SERVER_PORT": str(plan.base_port + index),
+        "SERVER_PORT": str(place.port),
         "DATA_DIR": str(plan.folder.path / name),
     }
     if plan.tls:
@@ -232,7 +246,7 @@ def _envoy(plan: LaunchPlan, node: config.Config) -> Service:
     binary = envoy.find_envoy()
     path = plan.folder.path / "envoy.yaml"
     otel = (node.otel_endpoint or "").removeprefix("http://")
-    upstreams = [Upstream(url, LOOPBACK, plan.base_port + index) for index, url in enumerate(plan.urls())]
+    upstreams = [Upstream(place.url, LOOPBACK, place.port) for place in plan.places]
     options = replace(
         _envoy_options(plan.folder, upstreams, node, plan.listen, plan.whole_access),
         otel=parse_address("OTEL_ENDPOINT", otel) if otel else None,

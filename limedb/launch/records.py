@@ -81,14 +81,13 @@ class Launch:
         """The nodes, then Envoy."""
         return (*self.nodes, self.envoy) if self.envoy else self.nodes
 
-    def node(self, name: str) -> Service:
-        """Return the node of that name. LaunchError: there is none."""
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise LaunchError(
-            f"there is no node {name}: the nodes are {', '.join(node.name for node in self.nodes)}"
-        )
+    def service(self, name: str) -> Service:
+        """Return the node of that name, URL or address, or Envoy. LaunchError: there is none."""
+        for service in self.services:
+            if name in (service.name, service.url, service.address):
+                return service
+        names = ", ".join(service.name for service in self.services)
+        raise LaunchError(f"there is no {name} in this cluster, which has {names}")
 
     def with_service(self, changed: Service) -> "Launch":
         """Return the cluster with one service changed."""
@@ -171,6 +170,10 @@ class Folder:
                     f"another command is starting or stopping the cluster in {self.path}"
                 ) from None
             yield
+
+    def put(self, name: str, content: dict[str, Any]) -> None:
+        """Write a file of JSON in the folder; it changes as a whole or not at all."""
+        self._replace(self.path / name, content)
 
     def _replace(self, path: Path, content: dict[str, Any]) -> None:
         fresh = path.with_suffix(".new")

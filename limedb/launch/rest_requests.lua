@@ -28,15 +28,21 @@ local function as_parameter(part, value)
 end
 
 -- Refuses parameters that the request doesn't have, or whose values it can't have. One that it doesn't have is ignored
--- on some paths, but not what might be a condition: without it, the write would be carried out. Returns the parameter
--- that the transcoder reads instead of a condition's short name.
+-- on some paths, but not what might be a condition: without it, the write would be carried out. Returns the query as the
+-- transcoder reads it, and the parameter that it reads instead of a condition's short name.
 local function check_query(query, request, seen)
   local condition
+  local parts, has_level = {}, false
   for part in query:gmatch("[^&]+") do
     local name, value = part:match("^([^=]*)=?(.*)$")
     name, value = decoded(name, true), decoded(value, true)
     local field = fields[request.message][name]
-    if field then
+    local level = field and field.kind == "enum" and whole_name(field.enum, value)
+    parts[#parts + 1] = level and name .. "=" .. level or part
+    if level then
+      has_level = true
+      note(seen, field, request.message)
+    elseif field then
       note(seen, field, request.message)
       choose(seen, field, request.message)
       if field.kind == "text" and not is_utf8(value) then refuse(field.name .. ": must be UTF-8, percent-encoded") end
@@ -46,7 +52,7 @@ local function check_query(query, request, seen)
       refuse(("unknown parameter %s in the query; this path takes %s"):format(safe(name), request.takes))
     end
   end
-  return condition
+  return has_level and table.concat(parts, "&") or query, condition
 end
 
 -- Returns the condition that HTTP's own headers name, as a parameter. matches, differs: If-Match and If-None-Match.
@@ -76,22 +82,23 @@ local function check_encoding(content_type, coding)
   end
 end
 
--- Returns what is to take the place of the body, if anything is, and a parameter to add to the query.
+-- Returns what is to take the place of the body, if anything is, that of the query, and a parameter to add to it.
 local function check(request, path, query, body, content_type, coding, matches, differs)
   local seen = {}
   depth = 0
   if body then check_encoding(content_type, coding) end
   if not is_utf8(decoded(path)) then refuse("the key in the path must be UTF-8, percent-encoded") end
   local condition = header_condition(request, seen, matches, differs)
-  condition = check_query(query, request, seen) or condition
+  local whole, named = check_query(query, request, seen)
+  condition = named or condition
   if request.has_body and body then
-    return check_body(body, request.message, seen), condition
+    return check_body(body, request.message, seen), whole, condition
   elseif body and not body:find("^%s*$") and not body:find("^%s*{%s*}%s*$") then
     refuse("this path takes no body: put its fields into the query")
   elseif request.has_body and request.needs_body then
     refuse("the body is empty: send a JSON object; " .. fields_of(request.message))
   end
-  return nil, condition
+  return nil, whole, condition
 end
 
 -- Returns what a path takes, and the path up to its key. A slash may follow a path, and the key be missing, as far as
@@ -118,14 +125,15 @@ function envoy_on_request(handle)
   end
   local body = handle:body() -- this waits for it, and the headers are gone then
   local content = body and body:length() > 0 and body:getBytes(0, body:length()) or nil
-  local is_right, new, condition = pcall(check, request, path, query, content, content_type, coding, matches, differs)
+  local is_right, new, whole, condition = pcall(check, request, path, query, content, content_type, coding, matches, differs)
   if is_right then
     if streams[start] and (marks:get("limedb") or {}).head then -- its end may never come
       return handle:respond({[":status"] = "200", ["content-type"] = "application/json"}, "")
     end
     if new then body:setBytes(new) end
-    if condition then
-      handle:headers():replace(":path", path .. "?" .. (query ~= "" and query .. "&" or "") .. condition)
+    if condition or whole ~= query then
+      whole = whole .. (condition and (whole ~= "" and "&" or "") .. condition or "")
+      handle:headers():replace(":path", path .. "?" .. whole)
     end
     return
   end

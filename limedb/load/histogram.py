@@ -57,15 +57,20 @@ class Histogram:
         """The mean in microseconds; 0: there are none."""
         return self.total / self.count if self.count else 0.0
 
+    def buckets(self) -> Iterator[tuple[int, int]]:
+        """Yield (bound, count) of each bucket that has any: microseconds, and how many times are in it."""
+        for bucket, count in enumerate(self._counts):
+            if count:
+                yield upper_bound(bucket), count
+
     def doublings(self) -> Iterator[tuple[int, int]]:
         """Yield (bound, count): how many times lie below each power of two, and not below the one before it,
         from the first that has any to the last.
         """
         sums: dict[int, int] = {}
-        for bucket, count in enumerate(self._counts):
-            if count:
-                bits = upper_bound(bucket).bit_length()
-                sums[bits] = sums.get(bits, 0) + count
+        for bound, count in self.buckets():
+            bits = bound.bit_length()
+            sums[bits] = sums.get(bits, 0) + count
         for bits in range(min(sums, default=0), max(sums, default=-1) + 1):
             yield 1 << bits, sums.get(bits, 0)
 

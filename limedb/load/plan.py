@@ -38,6 +38,8 @@ class LoadPlan:
     """A load test. requests: how many, None: as many as fit into the time; seconds: how long, None: until the
     requests are done. workers: requests under way at once. keys: how many there are. value_size: bytes.
     read_share: of mixed and verify, 0 to 1. prefix: of the keys' names. seed: of all choices and values.
+    rate: requests a second, which begin at their times whether others are done or not; None: each worker
+    sends its next one when it has the answer to the last. warmup: seconds before that aren't counted.
     """
 
     mode: Mode
@@ -51,6 +53,8 @@ class LoadPlan:
     read_share: float = 0.5
     prefix: str = "bench/"
     seed: int = 1
+    rate: float | None = None
+    warmup: float = 0.0
 
     def key(self, number: int) -> str:
         """Return the name of a key, from 0."""

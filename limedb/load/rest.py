@@ -56,6 +56,10 @@ class RestTarget(Target):
         url = f"{self._base}/api/v1/increment"
         self._check(*await self._ask("POST", url, json.dumps({"key": key}).encode()))
 
+    @override
+    async def remove(self, key: str) -> None:
+        self._check(*await self._ask("DELETE", f"{self._base}/api/v1/del/{quote(key, safe='')}"))
+
     async def _ask(self, method: str, url: str, body: bytes | None = None) -> tuple[int, bytes]:
         try:
             async with self._session.request(method, URL(url, encoded=True), data=body) as answer:
@@ -81,7 +85,7 @@ async def rest_target(
     """Open Envoy (host:port: in the clear) for the block. node_url: the only node to ask; empty: any.
     workers: connections, at most.
     """
-    to = target_of(asked)
+    to = target_of(asked).first
     headers = {"content-type": "application/json"} | ({"x-limedb-node": node_url} if node_url else {})
     headers |= dict(bearer(to.token))
     async with aiohttp.ClientSession(

@@ -6,9 +6,11 @@ It owns the workers and the times. It must never print, and a failed request mus
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
+from itertools import count
 from random import Random
+from typing import NamedTuple
 
 from limedb.aio.retrying import Pauses
 from limedb.errors import LimeDBError
@@ -26,6 +28,13 @@ grow.
 Show = Callable[[Sample], None]
 
 
+class _Turn(NamedTuple):
+    """One request: where it counts, and when it began."""
+
+    tally: Tally
+    began: float
+
+
 class Runner:
     """A load test of a plan. tally: the results. stop: set it to stop early, after the current requests."""
 
@@ -36,6 +45,8 @@ class Runner:
         self._ledger = Ledger(plan) if plan.mode is Mode.VERIFY else None
         self._sums = CountLedger(plan) if plan.mode is Mode.COUNT else None
         self._end = float("inf")
+        self._warm = 0.0  # when the warm-up ends
+        self._due: Iterator[float] | None = None  # the times of the next requests, with a rate
 
     async def fill(self) -> None:
         """Store every key once, if the plan will read them or add to them; this is not counted.
@@ -61,16 +72,32 @@ class Runner:
 
     async def run(self) -> None:
         """Send requests until the plan is done; in the modes verify and count, then compare every key."""
-        start = time.perf_counter()
+        begin = time.perf_counter()
+        self._warm = start = begin + self._plan.warmup
         self._end = start + (self._plan.seconds or float("inf"))
+        if self._plan.rate is not None:
+            self._due = _times(begin, self._plan.rate)
         async with self._sampling(start):
             await self._all(self._work)
-            self.tally.seconds = time.perf_counter() - start
+            self.tally.seconds = max(0.0, time.perf_counter() - start)
         if self._ledger is not None:
             await self._all(partial(self._sweep, self._ledger))
         if self._sums is not None:
             await self._all(partial(self._sum_up, self._sums))
         self.tally.turn(0, 0)
+
+    async def clean(self) -> None:
+        """Delete every key of the plan; this is not counted, and continues after `stop`. LimeDBError."""
+        numbers = iter(range(self._plan.keys))
+
+        async def work(_worker: int) -> None:
+            for number in numbers:
+                await self._target.remove(self._plan.key(number))
+
+        try:
+            await self._all(work)
+        except* LimeDBError as errors:
+            raise _first(errors) from None
 
     async def _all(self, work: Callable[[int], Coroutine[None, None, None]]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -82,16 +109,31 @@ class Runner:
         random = self._plan.random(worker)
         numbers, rests = self._numbers(worker, random), Pauses(FIRST_REST, LONGEST_REST)
         while self._goes_on():
+            turn = _Turn(self.tally, await self._beginning())
+            if self.stop.is_set() or turn.began >= self._end:
+                return
             number = next(numbers)
-            if await self._one(worker, number, random):
+            if await self._one(worker, number, random, turn):
                 rests.begin_anew()
-            else:
+            elif self._due is None:
                 await asyncio.sleep(rests.pause())
 
-    def _one(self, worker: int, number: int, random: Random) -> Coroutine[None, None, bool]:
+    async def _beginning(self) -> float:
+        """Wait for the time of the next request, and return it: with a rate, its time counts from then on,
+        even if all workers were busy and it is sent later.
+        """
+        if self._due is None:
+            return time.perf_counter()
+        due = next(self._due)
+        if (wait := min(due, self._end) - time.perf_counter()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.wait(), wait)
+        return due
+
+    def _one(self, worker: int, number: int, random: Random, turn: _Turn) -> Coroutine[None, None, bool]:
         if self._sums is not None:
-            return self._add(self._sums, worker, number)
-        return self._read(number) if self._reads(random) else self._write(number)
+            return self._add(self._sums, worker, number, turn)
+        return self._read(number, turn) if self._reads(random) else self._write(number, turn)
 
     def _numbers(self, worker: int, random: Random) -> Iterator[int]:
         """Yield keys: any, or the worker's own where values are compared."""
@@ -101,60 +143,72 @@ class Runner:
             yield own[pick()]
 
     def _goes_on(self) -> bool:
-        if self.stop.is_set() or time.perf_counter() >= self._end:
+        now = time.perf_counter()
+        if self.stop.is_set() or now >= self._end:
             return False
+        if now < self._warm:
+            return True
+        self._end_warmup()
         return self._left is None or next(self._left, None) is not None
+
+    def _end_warmup(self) -> None:
+        """Forget what was counted before, but for values that differ and what workers added."""
+        if self._warm and self._plan.warmup:
+            self.tally = Tally(
+                mismatches=self.tally.mismatches, shown=self.tally.shown, workers=self.tally.workers
+            )
+        self._warm = 0.0
 
     def _reads(self, random: Random) -> bool:
         if self._plan.mode in (Mode.MIXED, Mode.VERIFY):
             return random.random() < self._plan.read_share
         return self._plan.mode is Mode.READ
 
-    async def _read(self, number: int) -> bool:
+    async def _read(self, number: int, turn: _Turn) -> bool:
         """Read a key; return whether that succeeded."""
-        began = time.perf_counter()
+        tally = turn.tally
         try:
             found = await self._target.read(self._plan.key(number))
         except LimeDBError as error:
-            self.tally.failed(error)
+            tally.failed(error)
             return False
-        self._took(began)
-        self.tally.reads += 1
-        self.tally.missing += found is None
+        tally.recent_reads.record(_since(turn.began))
+        tally.reads += 1
+        tally.missing += found is None
         self._compare(number, found)
         return True
 
-    async def _write(self, number: int) -> bool:
+    async def _write(self, number: int, turn: _Turn) -> bool:
         """Write a key; return whether that succeeded."""
         version = self._ledger.next_version(number) if self._ledger else 1
-        began = time.perf_counter()
+        tally = turn.tally
         try:
             await self._target.write(self._plan.key(number), self._plan.value(number, version))
         except LimeDBError as error:
             if self._ledger and not wrote_nothing(error):
                 self._ledger.unknown(number, version)
-            self.tally.failed(error)
+            tally.failed(error)
             return False
-        self._took(began)
-        self.tally.writes += 1
+        tally.recent_writes.record(_since(turn.began))
+        tally.writes += 1
         if self._ledger:
             self._ledger.stored(number, version)
         return True
 
-    async def _add(self, sums: CountLedger, worker: int, number: int) -> bool:
+    async def _add(self, sums: CountLedger, worker: int, number: int, turn: _Turn) -> bool:
         """Add one to a counter; return whether that succeeded."""
-        began = time.perf_counter()
-        self.tally.workers[worker] += 0
+        tally = turn.tally
+        tally.workers[worker] += 0
         try:
             await self._target.add(self._plan.key(number))
         except LimeDBError as error:
             if not wrote_nothing(error):
                 sums.unknown(number)
-            self.tally.failed(error)
+            tally.failed(error)
             return False
-        self._took(began)
-        self.tally.writes += 1
-        self.tally.workers[worker] += 1
+        tally.recent_writes.record(_since(turn.began))
+        tally.writes += 1
+        tally.workers[worker] += 1
         sums.added(number)
         return True
 
@@ -190,9 +244,6 @@ class Runner:
         if (mismatch := self._ledger.compare(number, found)) is not None:
             self.tally.differs(mismatch)
 
-    def _took(self, began: float) -> None:
-        self.tally.recent.record(round((time.perf_counter() - began) * 1e6))
-
     @asynccontextmanager
     async def _sampling(self, start: float) -> AsyncIterator[None]:
         sampling = asyncio.create_task(self._sample(start))
@@ -209,6 +260,17 @@ class Runner:
             now = time.perf_counter()
             self._show(self.tally.turn(now - start, now - last))
             last = now
+
+
+def _since(began: float) -> int:
+    """The microseconds since then."""
+    return round((time.perf_counter() - began) * 1e6)
+
+
+def _times(begin: float, rate: float) -> Iterator[float]:
+    """Yield the times of requests, so many a second."""
+    for number in count():
+        yield begin + number / rate
 
 
 def _first(errors: BaseExceptionGroup[LimeDBError]) -> BaseException:

@@ -39,12 +39,14 @@ class Sample:
 class Tally:
     """The sums. reads, writes: those that succeeded; missing: reads that found nothing; compared: values.
 
-    errors: how many of each reason; examples: the first text of each. seconds: how long the load ran.
-    workers: the increments of each worker.
+    read_times, write_times: of all intervals that have ended. errors: how many of each reason; examples: the
+    first text of each. seconds: how long the load ran. workers: the increments of each worker.
     """
 
-    times: Histogram = field(default_factory=Histogram)
-    recent: Histogram = field(default_factory=Histogram)
+    read_times: Histogram = field(default_factory=Histogram)
+    write_times: Histogram = field(default_factory=Histogram)
+    recent_reads: Histogram = field(default_factory=Histogram)
+    recent_writes: Histogram = field(default_factory=Histogram)
     reads: int = 0
     writes: int = 0
     missing: int = 0
@@ -55,6 +57,11 @@ class Tally:
     examples: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     workers: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def times(self) -> Histogram:
+        """The times of all requests that succeeded."""
+        return _merged(self.read_times, self.write_times)
 
     @property
     def operations(self) -> int:
@@ -86,6 +93,15 @@ class Tally:
 
     def turn(self, seconds: float, span: float) -> Sample:
         """End an interval."""
-        recent, self.recent = self.recent, Histogram()
-        self.times.merge(recent)
+        recent = _merged(self.recent_reads, self.recent_writes)
+        self.read_times.merge(self.recent_reads)
+        self.write_times.merge(self.recent_writes)
+        self.recent_reads, self.recent_writes = Histogram(), Histogram()
         return Sample(seconds, span, recent.count, recent, self)
+
+
+def _merged(reads: Histogram, writes: Histogram) -> Histogram:
+    both = Histogram()
+    both.merge(reads)
+    both.merge(writes)
+    return both

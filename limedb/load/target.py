@@ -30,6 +30,9 @@ class Target(Protocol):
     async def add(self, key: str) -> None:
         """Add one to a counter."""
 
+    async def remove(self, key: str) -> None:
+        """Delete a key."""
+
 
 class GrpcTarget(Target):
     """A cluster through the client library: calls of one turn of the loop share messages."""
@@ -48,6 +51,10 @@ class GrpcTarget(Target):
     @override
     async def add(self, key: str) -> None:
         await self._db.increment(key)
+
+    @override
+    async def remove(self, key: str) -> None:
+        await self._db.delete(key)
 
 
 @asynccontextmanager

@@ -15,8 +15,9 @@ from google.protobuf.json_format import MessageToDict
 from limedb.core.report import ChangePlan, ChangeStatus, Move, Progress
 from limedb.core.topology import Phase
 from limedb.core.visible import json_text
+from limedb.errors import LimeDBError
 from limedb.operator.calls import Caller
-from limedb.tls.dialling import open_channel
+from limedb.operator.connections import connection
 from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
 from limedbpb.v1 import admin_pb2, admin_pb2_grpc, cluster_pb2
@@ -56,6 +57,20 @@ class AdminStatus:
     def member(self, url: str) -> NodeStatus | None:
         """Return the member at a URL; None: there is none."""
         return next((node for node in self.nodes if node.url == url and node.standing), None)
+
+    def url_of(self, text: str) -> str:
+        """Return the URL of the one node that a person calls so: by its URL, its host:port, or its host. Of
+        any other, return the URL of a host:port, and what is none as it is. LimeDBError: several nodes have
+        this host.
+        """
+        bare = text.removeprefix("http://").rstrip("/")
+        addresses = {node.url.removeprefix("http://"): node.url for node in self.nodes}
+        if bare in addresses:
+            return addresses[bare]
+        named = [url for address, url in addresses.items() if address.rpartition(":")[0].strip("[]") == bare]
+        if len(named) > 1:
+            raise LimeDBError(f"{bare} is the host of {', '.join(named)}: give a URL")
+        return named[0] if named else f"http://{bare}" if ":" in bare and "://" not in bare else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +162,8 @@ class AdminClient(Caller):
 @contextmanager
 def admin_client(target: Target | str, timeout: float) -> Iterator[AdminClient]:
     """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
-    to = target_of(target)
-    with open_channel(to, options_for(timeout)) as channel:
+    to = target_of(target).first
+    with connection(to, options_for(timeout)) as channel:
         yield AdminClient(to, channel, timeout)
 
 

@@ -7,7 +7,7 @@ Tested in tests/operator/test_silence.py.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,13 +20,14 @@ from limedb.core.quorum import Level
 from limedb.core.receipt import Receipt
 from limedb.errors import LimeDBError, RequestTimeoutError, UnavailableError
 from limedb.operator.call_errors import error_of
+from limedb.operator.connections import connection
 from limedb.tls.diagnosis import why
-from limedb.tls.dialling import open_channel
 from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
 from limedb.wire.conditions import no_conditions, require
 from limedb.wire.expiry import expire_at
 from limedb.wire.levels import consistency_of
+from limedb.wire.status import item_error
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, kv_pb2, kv_pb2_grpc, record_pb2
 
 T = TypeVar("T")
@@ -170,7 +171,7 @@ class NodeClient(Caller):
             key=key, ttl_ms=ttl_ms, consistency=consistency_of(level), keep_ttl=keep_ttl
         )
         if condition is not None or keep_ttl:
-            self._check_conditions()
+            self.check_conditions()
         if condition is not None:
             require(request, condition)
         if expires_at_ms:
@@ -189,7 +190,7 @@ class NodeClient(Caller):
         """
         request = kv_pb2.DeleteRequest(key=key, consistency=consistency_of(level))
         if condition is not None:
-            self._check_conditions()
+            self.check_conditions()
             require(request, condition)
         answer = self._call(lambda: self._kv.Delete(request, timeout=self._timeout))
         return answer.deleted, _receipt(answer.receipt)
@@ -200,7 +201,7 @@ class NodeClient(Caller):
         """Add to a counter; return the sum. initial: to which it is added where the key has no value; ttl_ms:
         milliseconds that the value lives then; 0: forever.
         """
-        self._check_conditions()
+        self.check_conditions()
         request = kv_pb2.IncrementRequest(
             key=key, by=by, initial=initial, ttl_ms=ttl_ms, consistency=consistency_of(level)
         )
@@ -211,7 +212,7 @@ class NodeClient(Caller):
         self, key: str, value: str | bytes, ttl_ms: int = 0, level: Level | None = None
     ) -> tuple[int, Receipt]:
         """Add to the end of a value; return its size in bytes. ttl_ms: as in `increment`."""
-        self._check_conditions()
+        self.check_conditions()
         request = kv_pb2.AppendRequest(key=key, ttl_ms=ttl_ms, consistency=consistency_of(level))
         if isinstance(value, str):
             request.value = value
@@ -229,7 +230,7 @@ class NodeClient(Caller):
         keep_ttl: bool = False,
     ) -> tuple[str | bytes | None, Receipt]:
         """Store a value; return the one before, None where there was none. ttl_ms, keep_ttl: as in `set`."""
-        self._check_conditions()
+        self.check_conditions()
         request = kv_pb2.GetAndSetRequest(
             key=key, ttl_ms=ttl_ms, consistency=consistency_of(level), keep_ttl=keep_ttl
         )
@@ -241,11 +242,40 @@ class NodeClient(Caller):
 
     def get_and_delete(self, key: str, level: Level | None = None) -> tuple[str | bytes | None, Receipt]:
         """Delete a key; return the value that it had, None where it had none."""
-        self._check_conditions()
+        self.check_conditions()
         request = kv_pb2.GetAndDeleteRequest(key=key, consistency=consistency_of(level))
         return _previous(self._call(lambda: self._kv.GetAndDelete(request, timeout=self._timeout)))
 
-    def _check_conditions(self) -> None:
+    def get_many(self, keys: Sequence[str], level: Level | None = None) -> list[Found | LimeDBError | None]:
+        """Read up to 10000 keys; return for each its value, None if it has none, or why that is unknown."""
+        request = kv_pb2.BatchGetRequest(keys=keys, consistency=consistency_of(level))
+        answer = self._call(lambda: self._kv.BatchGet(request, timeout=self._timeout))
+        return [self._found(result) for result in answer.results]
+
+    def _found(self, result: kv_pb2.BatchGetResult) -> Found | LimeDBError | None:
+        if result.HasField("error") or result.HasField("failure"):
+            return item_error(self._address, result.error, result.failure)
+        if not result.found:
+            return None
+        value = result.blob if result.WhichOneof("content") == "blob" else result.value
+        return Found(value, "", result.version, result.expires_at_ms)
+
+    def delete_versions(
+        self, versions: Sequence[tuple[str, int]], level: Level | None = None
+    ) -> list[LimeDBError | None]:
+        """Delete up to 10000 keys, each if its value has this version; return for each None, or why not. The
+        caller has called `check_conditions`.
+        """
+        request = kv_pb2.BatchSetRequest(consistency=consistency_of(level))
+        for key, version in versions:
+            request.writes.add(key=key, delete=True, condition=kv_pb2.Condition(version=version))
+        answer = self._call(lambda: self._kv.BatchSet(request, timeout=self._timeout))
+        return [
+            item_error(self._address, result.error, result.failure) if result.HasField("error") else None
+            for result in answer.results
+        ]
+
+    def check_conditions(self) -> None:
         """UnsupportedError: the node that answers would carry a conditional write out in any case."""
         stub = cluster_pb2_grpc.ClusterServiceStub(self._channel)
         state = self._call(lambda: stub.GetState(cluster_pb2.GetStateRequest(), timeout=self._timeout))
@@ -299,6 +329,6 @@ def _receipt(receipt: record_pb2.Receipt) -> Receipt:
 @contextmanager
 def node_client(target: Target | str, timeout: float = 5.0) -> Iterator[NodeClient]:
     """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
-    to = target_of(target)
-    with open_channel(to, options_for(timeout)) as channel:
+    to = target_of(target).first
+    with connection(to, options_for(timeout)) as channel:
         yield NodeClient(to, channel, timeout)

@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from limedb.core.membership import NodeLoad
 from limedb.operator.calls import Caller
-from limedb.tls.dialling import open_channel
+from limedb.operator.connections import connection
 from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
 from limedb.wire.load import load_from
@@ -102,8 +102,8 @@ class ClusterClient(Caller):
 @contextmanager
 def cluster_client(target: Target | str, timeout: float) -> Iterator[ClusterClient]:
     """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
-    to = target_of(target)
-    with open_channel(to, options_for(timeout)) as channel:
+    to = target_of(target).first
+    with connection(to, options_for(timeout)) as channel:
         yield ClusterClient(to, channel, timeout)
 
 

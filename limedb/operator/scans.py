@@ -13,7 +13,7 @@ import grpc
 
 from limedb.core.quorum import Level
 from limedb.operator.calls import Caller
-from limedb.tls.dialling import open_channel
+from limedb.operator.connections import connection
 from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
 from limedb.wire.levels import consistency_of
@@ -126,8 +126,8 @@ class ScanClient(Caller):
 @contextmanager
 def scan_client(target: Target | str, timeout: float = 5.0) -> Iterator[ScanClient]:
     """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
-    to = target_of(target)
-    with open_channel(to, options_for(timeout)) as channel:
+    to = target_of(target).first
+    with connection(to, options_for(timeout)) as channel:
         yield ScanClient(to, channel, timeout)
 
 

@@ -7,12 +7,11 @@ Tested in tests/operator/test_tokens.py.
 """
 
 import json
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from limedb.errors import ConfigError
+from limedb.operator.private_files import read_private, settings_folder, write_private
 
 VARIABLE = "LIMEDB_TOKEN"
 
@@ -28,23 +27,18 @@ def token_for(address: str, file: Path | None, environ: Mapping[str, str]) -> st
 
 def stored_at(environ: Mapping[str, str]) -> Path:
     """The file of stored tokens."""
-    base = environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".config"
-    return Path(base) / "limedb" / "tokens.json"
+    return settings_folder(environ) / "tokens.json"
 
 
 def stored(environ: Mapping[str, str]) -> dict[str, str]:
     """The stored tokens, by address. ConfigError: others can read the file, or it isn't ours."""
     path = stored_at(environ)
     try:
-        mode, content = path.stat().st_mode, json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise ConfigError("tokens", path, f"a file that can be read: {error.strerror}") from None
+        content = read_private("tokens", path)
     except (ValueError, RecursionError):
         raise _damaged(path) from None
-    if stat.S_IMODE(mode) & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError("tokens", path, f"a file that others can't read: chmod 600 {path}")
+    if content is None:
+        return {}
     if not isinstance(content, dict):
         raise _damaged(path)
     return {str(address): str(token) for address, token in content.items()}
@@ -75,12 +69,7 @@ def store(address: str, token: str | None, environ: Mapping[str, str]) -> Path:
         tokens.pop(address, None)
     else:
         tokens[address] = token
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(tokens, file)
-    fresh.replace(path)
+    write_private(path, tokens)
     return path
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import grpc
 
 from limedb.operator.calls import Caller
-from limedb.tls.dialling import open_channel
+from limedb.operator.connections import connection
 from limedb.tls.target import Target, target_of
 from limedb.wire.channels import options_for
 from limedbpb.v1 import access_pb2, access_pb2_grpc
@@ -74,8 +74,8 @@ class UserClient(Caller):
 @contextmanager
 def user_client(target: Target | str, timeout: float) -> Iterator[UserClient]:
     """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
-    to = target_of(target)
-    with open_channel(to, options_for(timeout)) as channel:
+    to = target_of(target).first
+    with connection(to, options_for(timeout)) as channel:
         yield UserClient(to, channel, timeout)
 
 

@@ -69,7 +69,9 @@ class Files(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A node or Envoy to ask. address: host:port. tls: None: in the clear. token: to show; None: none."""
+    """A node or Envoy to ask. address: host:port; several, with commas between them, for the client library,
+    of which other callers ask the first. tls: None: in the clear. token: to show; None: none.
+    """
 
     address: str
     tls: ClientTls | None = None
@@ -77,6 +79,11 @@ class Target:
 
     def __str__(self) -> str:
         return self.address
+
+    @property
+    def first(self) -> "Target":
+        """The same with the first of its addresses alone."""
+        return self.at(self.address.partition(",")[0])
 
     @property
     def url(self) -> str:

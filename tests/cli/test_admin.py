@@ -171,8 +171,8 @@ async def test_a_change_that_cannot_be_made_is_one_line_and_exit_code_1(admin: A
 
 
 async def test_a_url_that_is_none_is_refused(admin: Admin) -> None:
-    shown = await admin.run("decommission", "node1")
-    assert (shown.exit_code, "url='node1'" in shown.stderr) == (2, True)
+    shown = await admin.run("decommission", "nowhere")
+    assert (shown.exit_code, "url='nowhere'" in shown.stderr) == (2, True)
 
 
 async def test_cancel_tells_what_stays(admin: Admin) -> None:

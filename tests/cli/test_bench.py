@@ -45,6 +45,22 @@ def test_each_mode_does_its_requests_without_an_error(
     assert told["requestsPerSecond"] > 0
 
 
+@pytest.mark.parametrize("wire", [[], ["--rest"]], ids=["grpc", "rest"])
+def test_a_load_has_a_rate_a_warm_up_and_leaves_nothing(
+    cluster: RunningCluster, tmp_path: Path, wire: list[str]
+) -> None:
+    prefix, file = f"bench-rate{''.join(wire)}/", tmp_path / "latency.hgrm"
+    options = ["--rate", "200", "--warmup", "0.3", "--cleanup", "--hdr", str(file), "--prefix", prefix]
+    done, told = bench(cluster.envoy_address, "mixed", *wire, *SMALL, *options)
+    assert done.returncode == 0, done.stderr
+    assert (told["requests"], told["rate"]) == (300, 200)
+    assert told["requestsPerSecond"] < 220
+    for kind in ("latencyMs", "readLatencyMs", "writeLatencyMs"):
+        assert 0 < told[kind]["p99"] <= told[kind]["p99.9"] <= told[kind]["max"]
+    assert f"Total count    = {300:12d}]" in file.read_text()
+    assert limedb("count", "--prefix", prefix, "--target", cluster.envoy_address).stdout == "0\n"
+
+
 def test_a_load_may_last_a_time_and_shows_a_line_a_second(cluster: RunningCluster) -> None:
     done = limedb("bench", "--duration", "3.5", "--keys", "50", "--target", cluster.nodes[0].address)
     lines = [line for line in done.stdout.splitlines() if "/s  p50" in line]

@@ -39,7 +39,7 @@ def test_commands_arguments_and_options_are_completed(words: str, found: str) ->
 @pytest.mark.process
 def test_bash_completes_what_the_script_told_it() -> None:
     script = (
-        'eval "$(limedb completion bash)"; COMP_WORDS=(limedb exp); COMP_CWORD=1;'
+        'eval "$(limedb completion bash)"; COMP_WORDS=(limedb expo); COMP_CWORD=1;'
         " _limedb_completion limedb; echo ${COMPREPLY[@]}"
     )
     env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}

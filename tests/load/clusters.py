@@ -45,3 +45,7 @@ class Cluster:
             self.values[key] = str(int(self.values[key]) + 1)
         if error is not None:
             raise error
+
+    async def remove(self, key: str) -> None:
+        await asyncio.sleep(0)
+        self.values.pop(key, None)

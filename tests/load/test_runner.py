@@ -165,3 +165,69 @@ async def test_increments_of_unknown_outcome_may_count_or_not(applies: bool) -> 
     cluster.on_write = lose_track
     tally = await run(Mode.COUNT, cluster, keys=3)
     assert (tally.mismatches, sum(tally.errors.values()) > 5) == (0, True)
+
+
+async def test_reads_and_writes_are_timed_apart() -> None:
+    tally = await run(Mode.MIXED, Cluster())
+    assert (tally.read_times.count, tally.write_times.count) == (tally.reads, tally.writes)
+
+
+async def test_with_a_rate_requests_begin_at_their_times_and_count_from_then() -> None:
+    """All workers are stuck for a while, so that what is due meanwhile is late."""
+    cluster, held = Cluster(), asyncio.Event()
+
+    class Stuck(Cluster):
+        async def write(self, key: str, value: str) -> None:
+            await held.wait()
+            await cluster.write(key, value)
+
+    load = LoadPlan(Mode.WRITE, 100, None, workers=8, keys=40, value_size=32, rate=1000)
+    runner = Runner(load, Stuck(), lambda _sample: None)
+    asyncio.get_running_loop().call_later(0.3, held.set)
+    await runner.run()
+    assert (runner.tally.writes, cluster.writes) == (100, 100)
+    assert runner.tally.times.percentile(0.5) > 100_000, "half of them were due within the first 0.1 s"
+    assert runner.tally.seconds >= 0.3
+
+
+async def test_a_rate_is_kept_and_not_exceeded() -> None:
+    load = LoadPlan(Mode.WRITE, None, 0.5, workers=8, keys=40, value_size=32, rate=100)
+    runner = Runner(load, Cluster(), lambda _sample: None)
+    await runner.run()
+    assert 0 < runner.tally.writes <= 51
+
+
+async def test_a_load_with_a_rate_is_stopped_between_two_requests() -> None:
+    load = LoadPlan(Mode.WRITE, None, None, workers=8, keys=40, value_size=32, rate=0.001)
+    runner = Runner(load, Cluster(), lambda _sample: None)
+    asyncio.get_running_loop().call_later(0.05, runner.stop.set)
+    await asyncio.wait_for(runner.run(), 30)
+    assert runner.tally.writes == 1
+
+
+async def test_the_warm_up_is_not_counted() -> None:
+    cluster = Cluster()
+    load = LoadPlan(Mode.VERIFY, 200, None, workers=8, keys=40, value_size=32, warmup=0.1)
+    runner = Runner(load, cluster, lambda _sample: None)
+    await runner.run()
+    assert (runner.tally.operations, runner.tally.times.count) == (200, 200)
+    assert runner.tally.mismatches == 0
+    assert cluster.reads + cluster.writes > 400
+
+
+async def test_the_sums_of_counters_include_the_warm_up() -> None:
+    load = LoadPlan(Mode.COUNT, 200, None, workers=8, keys=2, value_size=32, warmup=0.1)
+    runner = Runner(load, Cluster(), lambda _sample: None)
+    await runner.fill()
+    await runner.run()
+    assert (runner.tally.writes, runner.tally.mismatches, runner.tally.compared) == (200, 0, 2)
+
+
+async def test_the_keys_of_the_plan_are_deleted_and_no_others() -> None:
+    cluster = Cluster()
+    runner = Runner(plan(Mode.READ), cluster, lambda _sample: None)
+    await runner.fill()
+    cluster.values["bench/other"] = "stays"
+    runner.stop.set()
+    await runner.clean()
+    assert cluster.values == {"bench/other": "stays"}

@@ -39,7 +39,7 @@ def test_a_cluster_keeps_its_data_and_its_name(tmp_path: Path) -> None:
             finally:
                 limedb("cluster", "stop", "--data-dir", folder)
             if how:  # a cluster with certificates is not opened by an option that was forgotten
-                refused = limedb(*start)
+                refused = limedb(*start, "--forget")
                 assert refused.returncode != 0
                 assert "was started with --tls" in refused.stderr
                 (tmp_path / "cluster" / "certs").rename(tmp_path / "certs")
