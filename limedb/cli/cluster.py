@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from limedb.cli.access_options import access_options
+from limedb.cli.numbers import Whole
 from limedb.cli.options import SECONDS, Command, Group, ready_option
 from limedb.config import DEFAULT_PORT
 from limedb.errors import ConfigError
@@ -53,19 +54,19 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 
 
 @cluster.command()
-@click.option("--nodes", default=4, show_default=True, type=click.IntRange(1, MAX_NODES))
+@click.option("--nodes", default=4, show_default=True, type=Whole(1, MAX_NODES))
 @click.option(
     "--base-port",
     default=7001,
     show_default=True,
-    type=click.IntRange(1, 65535),
+    type=Whole(1, 65535),
     help="The first node's port; the others have the ports after it.",
 )
 @click.option(
     "--port",
     default=DEFAULT_PORT,
     show_default=True,
-    type=click.IntRange(1, 65535),
+    type=Whole(1, 65535),
     help="Envoy's port: REST, gRPC, gRPC-Web, Connect.",
 )
 @click.option(
@@ -180,7 +181,7 @@ def status(folder: Folder) -> None:
     "--timeout",
     "seconds",
     type=SECONDS,
-    metavar="SECONDS",
+    metavar="DURATION",
     help="How long nodes may take to stop; those still running are then killed."
     " Default: what their settings allow.",
 )

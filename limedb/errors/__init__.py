@@ -33,6 +33,7 @@ LimeDBError
     │   ├── LevelUnreachableError    too few replicas are alive for the requested level
     │   ├── RangeUnreachableError    the same for a range of keys
     │   ├── OutcomeUnknownError      a write was sent and too few answers came back
+    │   │   └── AnswerForgottenError an edit took effect, and its answer is remembered no more
     │   ├── ContendedError           others kept writing newer versions of the key
     │   ├── WrongNodeError           a call was meant for another node
     │   ├── NotMemberError           the node belongs to no cluster, or to another one
@@ -117,6 +118,7 @@ from limedb.errors.stores import (
     StoreFullError,
 )
 from limedb.errors.unavailable import (
+    AnswerForgottenError,
     ClientStateError,
     ClockSkewError,
     ContendedError,
@@ -137,6 +139,7 @@ from limedb.errors.unavailable import (
 __all__ = [
     "CLASSES",
     "LOST",
+    "AnswerForgottenError",
     "AssetNotFoundError",
     "BadItemError",
     "BulkError",
