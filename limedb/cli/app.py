@@ -140,13 +140,21 @@ def _unwritten(error: UnicodeEncodeError) -> int:
     """Print why a text has no bytes; return the exit code. Surrogates are bytes of an argument."""
     character = error.object[error.start]
     if "\ud800" <= character <= "\udfff":
-        print_error("an argument is not UTF-8: keys are text; store bytes with set --file")
+        print_error(_unread())
         return USAGE
     print_error(
         f"the output's encoding, {error.encoding}, has no {character!a}: use a UTF-8 locale, such as"
         " LC_ALL=C.UTF-8, or set PYTHONIOENCODING=utf-8"
     )
     return FAILED
+
+
+def _unread() -> str:
+    """Why an argument is no text."""
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8":
+        return f"the locale's encoding, {encoding}, can't read an argument: use UTF-8, such as LC_ALL=C.UTF-8"
+    return "an argument is not UTF-8: keys are text; store bytes with set --file"
 
 
 @click.group(

@@ -3,6 +3,7 @@
 Tested in tests/cli/test_edits.py.
 """
 
+import json
 import sys
 from typing import BinaryIO
 
@@ -192,6 +193,16 @@ def _show(key: str, shape: str, receipt: Receipt, name: str, number: int) -> Non
 
 
 def _show_previous(key: str, shape: str, receipt: Receipt, previous: str | bytes | None) -> None:
+    """Print a value that is stored no more; where stdout can't have it, as JSON on stderr."""
+    try:
+        _print_previous(key, shape, receipt, previous)
+        sys.stdout.flush()
+    except (UnicodeEncodeError, OSError):
+        click.echo(f"the value before, as JSON: {json.dumps(value_fields(previous))}", err=True)
+        raise
+
+
+def _print_previous(key: str, shape: str, receipt: Receipt, previous: str | bytes | None) -> None:
     if shape == JSON:
         fields = {} if previous is None else value_fields(previous)
         echo_json({"key": key, **fields, "version": str(receipt.version)})
