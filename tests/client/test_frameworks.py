@@ -122,7 +122,7 @@ from celery_app import db, store
 asked = [store.delay(str(number), "text") for number in range(20)]
 with db:
     for number, one in enumerate(asked):
-        assert db.get_entry(f"note/{number}").version == one.get(timeout=60)
+        assert one.get(timeout=60) == db.get_entry(f"note/{number}").version
 print("stored")
 """
 
