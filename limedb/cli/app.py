@@ -132,6 +132,11 @@ class LazyGroup(Group):
             sys.exit(code_of(error))
         except UnicodeEncodeError as error:
             sys.exit(_unwritten(error))
+        except OSError as error:
+            if error.filename is None:  # the output's
+                raise
+            print_error(f"{visible(str(error.filename))}: {error.strerror}")
+            sys.exit(FAILED)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
 
