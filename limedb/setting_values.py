@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from limedb.core.written_numbers import SECONDS_OF
+
 MAX_ZONE = 256
 
 
@@ -82,8 +84,6 @@ def is_true(text: str) -> bool:
     return choice("true", "false")(text) == "true"
 
 
-SECONDS_OF = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-"""The units of times."""
 _BYTES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 

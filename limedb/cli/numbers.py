@@ -1,19 +1,15 @@
 """Numbers that people give: whole ones, others, and times.
 
-It owns how a number is written: in ASCII's digits, within a range that the refusal names. It must never take
-what Python takes besides: blanks, 1_000, the digits of other scripts, nan.
+It owns their ranges, which the refusals name. It must never read a number in another way than
+`core/written_numbers.py`, nor take what click takes besides.
 """
 
-import re
 from typing import Any
 
 import click
 from typing_extensions import override
 
-from limedb.setting_values import SECONDS_OF
-
-_WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
-_NUMBER = re.compile(r"[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,3})?")
+from limedb.core.written_numbers import number_in, seconds_in, whole_in
 
 
 class Whole(click.IntRange):
@@ -28,7 +24,7 @@ class Whole(click.IntRange):
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number, or fail with the range."""
-        number = int(value) if not isinstance(value, str) or _WHOLE.fullmatch(value) else None
+        number = whole_in(value) if isinstance(value, str) else int(value)
         if number is None or not self.least <= number <= self.most:
             self.fail(f"{value!r:.60} is not a whole number from {self.least} to {self.most}", param, ctx)
         return number
@@ -52,7 +48,7 @@ class Number(click.FloatRange):
         return number
 
     def _read(self, text: str) -> float | None:
-        return float(text) if _NUMBER.fullmatch(text) else None
+        return number_in(text)
 
     def _holds(self, number: float) -> bool:
         return self.least <= number <= self.most and not (self.min_open and number == self.least)
@@ -72,9 +68,7 @@ class Duration(Number):
 
     @override
     def _read(self, text: str) -> float | None:
-        unit = next((unit for unit in SECONDS_OF if re.search(f"[0-9.]{unit}\\Z", text)), "")
-        number = super()._read(text.removesuffix(unit))
-        return None if number is None else number * SECONDS_OF.get(unit, 1.0)
+        return seconds_in(text)
 
     @override
     def _must(self) -> str:
