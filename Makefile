@@ -36,7 +36,7 @@ install: $(READY) ## Make .venv with LimeDB and all tools, at the locked version
 system-tools: ## Install the Debian packages that some tests and benchmarks use (needs root)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nghttp2-client gcc libc6-dev maven \
-	  iproute2 iptables libfaketime chromium curl protobuf-compiler-grpc-java-plugin >/dev/null
+	  iproute2 iptables libfaketime chromium curl >/dev/null
 
 .PHONY: bench-tools
 bench-tools: $(READY) ## Install the other tools of the benchmark: h2load, Redis, etcd (needs root)
@@ -130,14 +130,17 @@ generate-into: googleapis
 
 # --- other languages --------------------------------------------------------------------------
 
-# Java's generators: that of messages is Maven's, that of services Debian's (`make system-tools`).
+# Java's generators, of messages and of services, are Maven's; PROTOC_SYSTEM is the machine as Maven names it.
 PROTOC_VERSION := 4.36.2
+GRPC_JAVA_VERSION := 1.83.1
 PROTOC_SYSTEM ?= linux-x86_64
 PROTOC := build/plugins/protoc
-$(PROTOC):
-	mvn -q -B dependency:copy -DoutputDirectory=build/plugins -Dmdep.stripVersion=true \
-	  -Dartifact=com.google.protobuf:protoc:$(PROTOC_VERSION):exe:$(PROTOC_SYSTEM)
-	mv build/plugins/protoc-$(PROTOC_SYSTEM).exe $@ && chmod +x $@
+GRPC_JAVA := build/plugins/grpc_java_plugin
+$(PROTOC): ARTIFACT := com.google.protobuf:protoc:$(PROTOC_VERSION)
+$(GRPC_JAVA): ARTIFACT := io.grpc:protoc-gen-grpc-java:$(GRPC_JAVA_VERSION)
+$(PROTOC) $(GRPC_JAVA):
+	mvn -q -B dependency:copy -DoutputDirectory=$@.d -Dmdep.stripVersion=true -Dartifact=$(ARTIFACT):exe:$(PROTOC_SYSTEM)
+	mv $@.d/*.exe $@ && chmod +x $@ && rmdir $@.d
 
 LANGUAGES ?= go typescript java python
 STUBS := stubs-go stubs-typescript stubs-java stubs-python
@@ -145,6 +148,7 @@ STUBS := stubs-go stubs-typescript stubs-java stubs-python
 stubs: $(LANGUAGES:%=stubs-%) ## Generate stubs in examples/ for Go, TypeScript, Java and Python, or for LANGUAGES=go
 
 stubs-java stubs-python: $(PROTOC)
+stubs-java: $(GRPC_JAVA)
 $(STUBS): stubs-%: $(READY)
 	rm -rf examples/$*/gen examples/$*/limedbpb
 	PATH="$(abspath $(dir $(PROTOC))):$$PATH" $(BIN)/buf generate --template examples/$*/buf.gen.yaml --output examples/$*

@@ -11,7 +11,7 @@ import errno
 import os
 import sys
 from contextlib import suppress
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO, cast
 
 from limedb.cli.app import cli
 from limedb.cli.codes import FAILED, OK
@@ -23,7 +23,7 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 def main() -> NoReturn:
     """Run the command line, and end the process."""
-    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), cast(TextIO, _Unfailing(sys.stderr or _nowhere()))
     code = FAILED
     try:
         cli()
@@ -35,6 +35,27 @@ def main() -> NoReturn:
         else:
             sys.excepthook(type(error), error, error.__traceback__)
     os._exit(_flushed(code))
+
+
+class _Unfailing:
+    """A stream for what a command says besides its output: it may be lost, and the command runs on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (the stream's own)
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def _nowhere() -> TextIO:
@@ -50,8 +71,7 @@ def _flushed(code: int) -> int:
         if code == OK:
             print_error(f"the output can't be written: {error.strerror}")
             code = FAILED
-    with suppress(OSError):
-        sys.stderr.flush()
+    sys.stderr.flush()
     return code
 
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from limedb.core.written_numbers import SECONDS_OF
+
 MAX_ZONE = 256
 
 
@@ -82,7 +84,6 @@ def is_true(text: str) -> bool:
     return choice("true", "false")(text) == "true"
 
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
@@ -91,7 +92,7 @@ def duration(low: float, high: float) -> Callable[[str], float]:
 
     def parse(text: str) -> float:
         match = re.fullmatch(rf"({_DIGITS}(?:\.{_DIGITS})?)(ms|s|m|h)", text)
-        seconds = float(match[1]) * _SECONDS[match[2]] if match else -1.0
+        seconds = float(match[1]) * SECONDS_OF[match[2]] if match else -1.0
         if not low <= seconds <= high:
             raise ValueError(f"a time from {low:g}s to {high:g}s, with its unit: 500ms, 1s, 10m, 24h")
         return seconds

@@ -53,8 +53,23 @@ class _Source:
     def read(self, size: int = -1) -> bytes:
         """Read some more."""
         data = self._file.read(size)
+        if not self.first and _holds_several(data):  # the first alone may make keys of "key" and "value"
+            raise BulkError(
+                "not a JSON object of keys and values, but several objects: JSON lines need --format jsonl;"
+                " nothing was stored"
+            )
         self.first = self.first or data.lstrip()[:1]
         return data
+
+
+def _holds_several(head: bytes) -> bool:
+    """Whether a file that begins so has more after a whole object."""
+    text = head.decode(errors="replace").lstrip()
+    try:
+        first, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(first, dict) and bool(text[end:].strip())
 
 
 def _content(key: str, value: object) -> Content:

@@ -3,6 +3,7 @@
 import click
 
 from limedb.cli import admin_screen as screen
+from limedb.cli.numbers import Whole
 from limedb.cli.options import SECONDS, Command, Group, target_option
 from limedb.cli.targets import as_url
 from limedb.cli.users import new_secret, token, user
@@ -14,7 +15,7 @@ _timeout = click.option(
     default=30.0,
     show_default=True,
     type=SECONDS,
-    metavar="SECONDS",
+    metavar="DURATION",
     help="How long to wait for an answer.",
 )
 _dry_run = click.option("--dry-run", is_flag=True, help="Only show what would move.")
@@ -70,7 +71,7 @@ def status(shape: str, target: Target, timeout: float) -> None:
 )
 @_url
 @click.option("--zone", default="", help="The host or rack that the node would stand on.")
-@click.option("--virtual-nodes", type=click.IntRange(0, 4096), help="Points on the ring. Default: 256.")
+@click.option("--virtual-nodes", type=Whole(0, 4096), help="Points on the ring. Default: 256.")
 @target_option
 @_timeout
 def join_plan(url: str, zone: str, virtual_nodes: int | None, target: Target, timeout: float) -> None:

@@ -5,7 +5,7 @@ It owns lazy loading: `limedb --help` and completion import none of the commands
 
 import importlib
 import sys
-from typing import Any
+from typing import IO, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -14,6 +14,7 @@ from limedb import __version__
 from limedb.cli.codes import FAILED, INTERRUPTED, USAGE, code_of
 from limedb.cli.options import Group
 from limedb.cli.output import print_error
+from limedb.core.visible import visible
 from limedb.errors import LimeDBError
 
 _COMMANDS = {
@@ -66,6 +67,25 @@ _COMMANDS = {
 }
 
 
+_ALIASES = {"get-and-delete": "get-and-del", "increment": "incr", "delete": "del"}
+"""What REST and gRPC call them; help names each command once."""
+
+
+class _UsageError(click.ClickException):
+    """A wrong use of a command, in one line."""
+
+    exit_code = USAGE
+
+    def __init__(self, error: click.UsageError) -> None:
+        words = " ".join(error.format_message().split())
+        path = error.ctx.command_path if error.ctx else "limedb"
+        super().__init__(f"{visible(words)} ({path} --help)")
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it on stderr."""
+        print_error(self.message)
+
+
 class LazyGroup(Group):
     """A group that imports a command when it runs, and turns LimeDBError into one line and an exit code."""
 
@@ -74,10 +94,11 @@ class LazyGroup(Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command of that name."""
-        if cmd_name not in _COMMANDS:
+        """Return the command of that name, or of the one that REST has for it."""
+        name = _ALIASES.get(cmd_name, cmd_name)
+        if name not in _COMMANDS:
             return None
-        module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
+        module, _, attribute = _COMMANDS[name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
@@ -99,15 +120,35 @@ class LazyGroup(Group):
         ]
         return found + click.Command.shell_complete(self, ctx, incomplete)
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 (click's own type)
+    ) -> click.Context:
+        """Read the options of the root."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise _UsageError(error) from None
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (click's own type)
         """Run the command; its exit codes are those of `limedb.cli.codes`."""
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _UsageError(error) from None
         except LimeDBError as error:
             print_error(str(error))
             sys.exit(code_of(error))
         except UnicodeEncodeError as error:
             sys.exit(_unwritten(error))
+        except OSError as error:
+            if error.filename is None:  # the output's
+                raise
+            print_error(f"{visible(str(error.filename))}: {error.strerror}")
+            sys.exit(FAILED)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
 
@@ -116,13 +157,21 @@ def _unwritten(error: UnicodeEncodeError) -> int:
     """Print why a text has no bytes; return the exit code. Surrogates are bytes of an argument."""
     character = error.object[error.start]
     if "\ud800" <= character <= "\udfff":
-        print_error("an argument is not UTF-8: keys are text; store bytes with set --file")
+        print_error(_unread())
         return USAGE
     print_error(
         f"the output's encoding, {error.encoding}, has no {character!a}: use a UTF-8 locale, such as"
         " LC_ALL=C.UTF-8, or set PYTHONIOENCODING=utf-8"
     )
     return FAILED
+
+
+def _unread() -> str:
+    """Why an argument is no text."""
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8":
+        return f"the locale's encoding, {encoding}, can't read an argument: use UTF-8, such as LC_ALL=C.UTF-8"
+    return "an argument is not UTF-8: keys are text; store bytes with set --file"
 
 
 @click.group(

@@ -12,7 +12,8 @@ import click
 
 from limedb.cli import bench_screen as screen
 from limedb.cli.codes import DIFFERENT, FAILED, IN_PART, INTERRUPTED, OK
-from limedb.cli.options import COUNT, SECONDS, Number, command, consistency_option, target_option
+from limedb.cli.numbers import Duration, Number, Whole
+from limedb.cli.options import COUNT, SECONDS, command, consistency_option, target_option
 from limedb.cli.output import JSON, TABLE, output_option
 from limedb.cli.targets import as_url
 from limedb.core.limits import MAX_STORED_VALUE
@@ -50,14 +51,14 @@ SMALLEST_VERIFIED = 16
 @click.option(
     "-d",
     "--duration",
-    type=Number(0.1, SECONDS.max),
-    metavar="SECONDS",
+    type=Duration(0.1, SECONDS.most),
+    metavar="DURATION",
     help=f"How long. Default: {DEFAULT_SECONDS:.0f}, or until --requests are done.",
 )
-@click.option("-c", "--concurrency", default=64, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--keys", default=10_000, show_default=True, type=click.IntRange(1, 100_000_000))
+@click.option("-c", "--concurrency", default=64, show_default=True, type=Whole(1, 10_000))
+@click.option("--keys", default=10_000, show_default=True, type=Whole(1, 100_000_000))
 @click.option(
-    "--value-size", default=100, show_default=True, type=click.IntRange(1, MAX_STORED_VALUE), metavar="BYTES"
+    "--value-size", default=100, show_default=True, type=Whole(1, MAX_STORED_VALUE), metavar="BYTES"
 )
 @click.option(
     "--distribution",
@@ -69,7 +70,11 @@ SMALLEST_VERIFIED = 16
 @click.option("--exponent", default=EXPONENT, show_default=True, type=Number(0.01, 10))
 @click.option("--read-share", default=0.5, show_default=True, type=Number(0, 1))
 @click.option("--prefix", default="bench/", show_default=True, help="Begins each key.")
-@click.option("--seed", type=int, help="Repeats the choices of an earlier run. Default: random.")
+@click.option(
+    "--seed",
+    type=Whole(-(1 << 63), (1 << 64) - 1),
+    help="Repeats the choices of an earlier run. Default: random.",
+)
 @click.option(
     "--rate",
     type=Number(0.001, 10_000_000),
@@ -80,8 +85,8 @@ SMALLEST_VERIFIED = 16
 @click.option(
     "--warmup",
     default=0.0,
-    type=Number(0, SECONDS.max),
-    metavar="SECONDS",
+    type=Duration(0, SECONDS.most),
+    metavar="DURATION",
     help="How long not to count at first.",
 )
 @click.option("--cleanup", is_flag=True, help="Delete the keys in the end.")
@@ -100,7 +105,7 @@ SMALLEST_VERIFIED = 16
 )
 @consistency_option
 @click.option(
-    "--timeout", default=10.0, show_default=True, type=SECONDS, metavar="SECONDS", help="Of each request."
+    "--timeout", default=10.0, show_default=True, type=SECONDS, metavar="DURATION", help="Of each request."
 )
 @output_option(TABLE, TABLE, JSON)
 @target_option

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from limedb.cli.numbers import Whole
 from limedb.cli.options import MAX_COUNT, command, consistency_option, target_option, timeout_option
 from limedb.cli.output import (
     JSON,
@@ -39,7 +40,7 @@ def _range_options(wrapped: F) -> F:
             "--limit",
             default=DEFAULT_LIMIT,
             show_default=True,
-            type=click.IntRange(0, MAX_COUNT),
+            type=Whole(0, MAX_COUNT),
             help="How many keys; 0: all.",
         ),
         click.option("--local", is_flag=True, help="Only the keys that the target node itself holds."),

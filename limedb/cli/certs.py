@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from limedb.cli.certs_cluster import cluster
-from limedb.cli.options import Command, Group, Number
+from limedb.cli.numbers import Number
+from limedb.cli.options import Command, Group
 from limedb.cli.output import JSON, TABLE, echo_json, output_option, show_rows
 from limedb.core.node_urls import address_of
 from limedb.errors import ConfigError

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from limedb.cli.options import Command, Number
+from limedb.cli.numbers import Number
+from limedb.cli.options import Command
 from limedb.errors import LimeDBError
 
 DAYS = 365.0

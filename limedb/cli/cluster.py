@@ -11,6 +11,7 @@ import click
 from limedb.cli.access_options import access_options
 from limedb.cli.cluster_nodes import COMMANDS, in_folder, shape_option
 from limedb.cli.cluster_screen import show_places, show_started, show_states, show_stopped
+from limedb.cli.numbers import Whole
 from limedb.cli.options import SECONDS, Command, Group, ready_option
 from limedb.config import DEFAULT_PORT
 from limedb.errors import ConfigError
@@ -44,15 +45,15 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 
 
 @cluster.command()
-@click.option("--nodes", type=click.IntRange(1, MAX_NODES), help=f"How many nodes.  [default: {NODES}]")
+@click.option("--nodes", type=Whole(1, MAX_NODES), help=f"How many nodes.  [default: {NODES}]")
 @click.option(
     "--base-port",
-    type=click.IntRange(1, 65535),
+    type=Whole(1, 65535),
     help=f"The first node's port; the others have the ports after it.  [default: {BASE_PORT}]",
 )
 @click.option(
     "--port",
-    type=click.IntRange(1, 65535),
+    type=Whole(1, 65535),
     help=f"Envoy's port: REST, gRPC, gRPC-Web, Connect.  [default: {DEFAULT_PORT}]",
 )
 @click.option("--host", help=f"Where Envoy listens; 0.0.0.0: everywhere.  [default: {LOOPBACK}]")
@@ -149,7 +150,7 @@ def status(shape: str, folder: Folder) -> None:
     "--timeout",
     "seconds",
     type=SECONDS,
-    metavar="SECONDS",
+    metavar="DURATION",
     help="How long nodes may take to stop; those still running are then killed."
     " Default: what their settings allow.",
 )

@@ -14,6 +14,7 @@ import click
 from limedb.cli import admin_screen
 from limedb.cli.asking import agrees
 from limedb.cli.cluster_screen import show_deed, show_deeds, tool
+from limedb.cli.numbers import Whole
 from limedb.cli.options import Command, ready_option
 from limedb.cli.output import JSON, TABLE, echo_json, output_option, put
 from limedb.core.report import ChangePlan
@@ -155,7 +156,7 @@ def restart(nodes: tuple[str, ...], is_all: bool, seconds: float, shape: str, fo
 @click.argument("nodes", metavar="[NODE]...", nargs=-1)
 @click.option("-f", "--follow", "follows", is_flag=True, help="Print further lines as they come.")
 @click.option(
-    "-n", "--lines", default=20, show_default=True, type=click.IntRange(0, 1_000_000), help="How many first."
+    "-n", "--lines", default=20, show_default=True, type=Whole(0, 1_000_000), help="How many first."
 )
 @shape_option
 @in_folder

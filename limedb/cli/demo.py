@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from limedb.cli.cluster_screen import show_places
+from limedb.cli.numbers import Whole
 from limedb.cli.options import command, ready_option
 from limedb.launch import cluster as launcher
 from limedb.launch import foreground
@@ -40,9 +41,9 @@ _CALL_SECONDS = 5.0
     limedb demo --nodes 5
     """,
 )
-@click.option("--nodes", type=click.IntRange(1, MAX_NODES), help=f"How many nodes.  [default: {NODES}]")
-@click.option("--port", type=click.IntRange(1, 65535), help="Envoy's port.  [default: 8484]")
-@click.option("--base-port", type=click.IntRange(1, 65535), help="The first node's port.  [default: 7001]")
+@click.option("--nodes", type=Whole(1, MAX_NODES), help=f"How many nodes.  [default: {NODES}]")
+@click.option("--port", type=Whole(1, 65535), help="Envoy's port.  [default: 8484]")
+@click.option("--base-port", type=Whole(1, 65535), help="The first node's port.  [default: 7001]")
 @click.option(
     "--browser/--no-browser", default=True, help="Whether to open the dashboard.  [default: browser]"
 )

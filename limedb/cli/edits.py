@@ -3,27 +3,28 @@
 Tested in tests/cli/test_edits.py.
 """
 
+import json
 import sys
 from typing import BinaryIO
 
 import click
 
 from limedb.cli.codes import NOT_FOUND
-from limedb.cli.options import Number, command, consistency_option, target_option, timeout_option
+from limedb.cli.numbers import Whole
+from limedb.cli.options import TTL, command, consistency_option, target_option, timeout_option
 from limedb.cli.output import JSON, RAW, TABLE, echo_json, output_option, show_rows, shown_value, value_fields
 from limedb.core.edits import LEAST_NUMBER, MOST_NUMBER
-from limedb.core.limits import MAX_TTL_MS
 from limedb.core.quorum import Level
 from limedb.core.receipt import Receipt
 from limedb.operator.calls import node_client
 from limedb.tls.target import Target
 
-NUMBER = click.IntRange(LEAST_NUMBER, MOST_NUMBER)
+NUMBER = Whole(LEAST_NUMBER, MOST_NUMBER)
 
 new_ttl_option = click.option(
     "--ttl",
-    type=Number(0, MAX_TTL_MS / 1000, min_open=True),
-    metavar="SECONDS",
+    type=TTL,
+    metavar="DURATION",
     help="Seconds to live, if KEY has no value yet. A value that is there keeps its expiry.",
 )
 
@@ -119,8 +120,8 @@ def append(
 @click.option("--file", type=click.File("rb"), help="Store the bytes of a file; - is stdin.")
 @click.option(
     "--ttl",
-    type=Number(0, MAX_TTL_MS / 1000, min_open=True),
-    metavar="SECONDS",
+    type=TTL,
+    metavar="DURATION",
     help="Seconds that the new value lives. Default: forever.",
 )
 @click.option("--keep-ttl", is_flag=True, help="Let it expire when the value before it would have.")
@@ -139,7 +140,7 @@ def get_and_set(
     target: Target,
     timeout: float,
 ) -> None:
-    """Store VALUE under KEY, and print the value before; exit with 3 if there was none."""
+    """Store VALUE under KEY, and print the one before, if there was one; -o json shows whether there was."""
     if ttl is not None and keep_ttl:
         raise click.UsageError("give one of --ttl and --keep-ttl")
     content = _content(value, file)
@@ -168,6 +169,8 @@ def get_and_del(key: str, shape: str, level: Level | None, target: Target, timeo
     with node_client(target, timeout) as node:
         previous, receipt = node.get_and_delete(key, level)
     _show_previous(key, shape, receipt, previous)
+    if previous is None:
+        sys.exit(NOT_FOUND)
 
 
 def _content(value: str | None, file: BinaryIO | None) -> str | bytes:
@@ -190,6 +193,16 @@ def _show(key: str, shape: str, receipt: Receipt, name: str, number: int) -> Non
 
 
 def _show_previous(key: str, shape: str, receipt: Receipt, previous: str | bytes | None) -> None:
+    """Print a value that is stored no more; where stdout can't have it, as JSON on stderr."""
+    try:
+        _print_previous(key, shape, receipt, previous)
+        sys.stdout.flush()
+    except (UnicodeEncodeError, OSError):
+        click.echo(f"the value before, as JSON: {json.dumps(value_fields(previous))}", err=True)
+        raise
+
+
+def _print_previous(key: str, shape: str, receipt: Receipt, previous: str | bytes | None) -> None:
     if shape == JSON:
         fields = {} if previous is None else value_fields(previous)
         echo_json({"key": key, **fields, "version": str(receipt.version)})
@@ -200,5 +213,3 @@ def _show_previous(key: str, shape: str, receipt: Receipt, previous: str | bytes
         sys.stdout.buffer.write(previous)
     elif previous is not None:
         click.echo(previous)
-    if previous is None:
-        sys.exit(NOT_FOUND)

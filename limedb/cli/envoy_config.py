@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from limedb.cli.access_options import access_options
+from limedb.cli.numbers import Whole
 from limedb.config import DEFAULT_PORT
 from limedb.errors import ConfigError
 from limedb.launch import envoy
@@ -27,7 +28,7 @@ from limedb.wire import descriptors
     help="A node's URL, and the address at which Envoy reaches it if that differs. Once for each node.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address that Envoy listens on.")
-@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--port", default=DEFAULT_PORT, show_default=True, type=Whole(0, 65535))
 @click.option(
     "--admin",
     metavar="HOST:PORT",
@@ -45,7 +46,7 @@ from limedb.wire import descriptors
     "--max-body",
     default=envoy.BODY_LIMIT,
     show_default=True,
-    type=click.IntRange(1024, 1 << 30),
+    type=Whole(1024, 1 << 30),
     metavar="BYTES",
     help="The largest JSON body. A value may take up to six times its size there.",
 )

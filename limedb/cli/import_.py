@@ -53,7 +53,7 @@ _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_f
     default=60.0,
     show_default=True,
     type=SECONDS,
-    metavar="SECONDS",
+    metavar="DURATION",
     help="How long to retry each batch while the cluster is away.",
 )
 @target_option

@@ -8,6 +8,7 @@ Tested in tests/cli/test_go_import.py.
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from typing_extensions import override
@@ -28,7 +29,20 @@ class FileOrUrl(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str) or not is_url(value):
             return super().convert(value, param, ctx)
-        return ",".join(url.strip() for url in value.split(",") if url.strip())
+        urls = [url.strip() for url in value.split(",") if url.strip()]
+        for url in urls:
+            if not _may_be_asked(url):
+                self.fail(f"{url!r:.200} is not a URL of a node, such as http://node1:8484", param, ctx)
+        return ",".join(urls)
+
+
+def _may_be_asked(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_place = bool(parts.hostname) and parts.port != 0  # a port that is no number raises
+    except ValueError:
+        return False
+    return is_place and url.isascii() and url.isprintable() and not set(" ?#@") & set(url)
 
 
 def is_url(text: str) -> bool:

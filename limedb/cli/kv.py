@@ -10,7 +10,8 @@ import click
 
 from limedb.cli.codes import FAILED, OK
 from limedb.cli.gets import get_many
-from limedb.cli.options import Moment, Number, command, consistency_option, target_option, timeout_option
+from limedb.cli.numbers import Whole
+from limedb.cli.options import TTL, Moment, command, consistency_option, target_option, timeout_option
 from limedb.cli.output import (
     JSON,
     RAW,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 version_option = click.option(
     "--if-version",
-    type=click.IntRange(0, MAX_VERSION),
+    type=Whole(0, MAX_VERSION),
     metavar="N",
     help="Do it only if the value of KEY has this version; 0: only if it has no value.",
 )
@@ -105,11 +106,11 @@ def get(
 @click.option("--file", type=click.File("rb"), help="Store the bytes of a file; - is stdin.")
 @click.option(
     "--ttl",
-    type=Number(0, MAX_TTL_MS / 1000, min_open=True),
-    metavar="SECONDS",
+    type=TTL,
+    metavar="DURATION",
     help="Seconds to live. Default: forever.",
 )
-@click.option("--ttl-ms", type=click.IntRange(1, MAX_TTL_MS), metavar="MS", help="The same in milliseconds.")
+@click.option("--ttl-ms", type=Whole(1, MAX_TTL_MS), metavar="MS", help="The same in milliseconds.")
 @click.option(
     "--expires-at",
     type=Moment(),

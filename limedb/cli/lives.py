@@ -10,30 +10,17 @@ from collections.abc import Callable
 
 import click
 
-from limedb.cli.options import Moment, command, consistency_option, target_option, timeout_option
+from limedb.cli.options import TTL, Moment, command, consistency_option, target_option, timeout_option
 from limedb.cli.output import JSON, RAW, TABLE, echo_json, output_option, show_rows
 from limedb.core.condition import Condition
-from limedb.core.limits import MAX_TTL_MS
 from limedb.core.quorum import Level
 from limedb.core.receipt import Receipt
 from limedb.errors import ConditionFailedError, LimeDBError
 from limedb.operator.calls import Found, NodeClient, node_client
-from limedb.setting_values import duration
 from limedb.tls.target import Target
 
 MOST_TRIES = 10
 """How often a value is read anew that others keep changing."""
-_parse = duration(0.001, MAX_TTL_MS / 1000)
-
-
-def _milliseconds(_context: click.Context, _argument: click.Parameter, text: str | None) -> int:
-    """A time with its unit, or in seconds."""
-    if text is None:
-        return 0
-    try:
-        return max(1, round(_parse(f"{text}s" if text[-1:].isdigit() else text) * 1000))
-    except ValueError as must:
-        raise click.BadParameter(f"{text!r:.60} is not {must}, or seconds: 60") from None
 
 
 @command(
@@ -76,7 +63,7 @@ def ttl(key: str, shape: str, level: Level | None, target: Target, timeout: floa
     """,
 )
 @click.argument("key")
-@click.argument("life_ms", metavar="[DURATION]", required=False, callback=_milliseconds)
+@click.argument("life", metavar="[DURATION]", required=False, type=TTL)
 @click.option("--at", "moment", type=Moment(), metavar="MOMENT", help="When, instead: 2030-01-31T12:00:00Z.")
 @output_option(RAW)
 @consistency_option
@@ -84,7 +71,7 @@ def ttl(key: str, shape: str, level: Level | None, target: Target, timeout: floa
 @timeout_option
 def expire(
     key: str,
-    life_ms: int,
+    life: float | None,
     moment: int | None,
     shape: str,
     level: Level | None,
@@ -96,8 +83,9 @@ def expire(
 
     The value stays as it is. If others change it meanwhile, theirs gets the expiry.
     """
-    if bool(life_ms) == (moment is not None):
+    if (life is None) == (moment is None):
         raise click.UsageError("give either DURATION or --at")
+    life_ms = max(1, round(life * 1000)) if life else 0
     receipt = _change(
         key,
         lambda node, found: node.set(key, found.value, life_ms, level, moment or 0, _as_read(found)),

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import click
 
 from limedb.cli.codes import COMMAND_NOT_FOUND, LOCKED, NOT_EXECUTABLE
-from limedb.cli.options import Duration, command, target_option, timeout_option
+from limedb.cli.options import TTL, command, target_option, timeout_option
 from limedb.cli.output import print_error
-from limedb.core.limits import MAX_TTL_MS
 from limedb.core.visible import visible
 from limedb.errors import LockLostError, LockTakenError, RequestTimeoutError, UnavailableError, brief
 from limedb.tls.target import Target
@@ -45,8 +44,7 @@ PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 @click.argument("words", metavar="-- COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option(
     "--ttl",
-    "ttl_ms",
-    type=Duration(MAX_TTL_MS / 1000),
+    type=TTL,
     default="10s",
     show_default=True,
     metavar="DURATION",
@@ -54,8 +52,7 @@ PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 )
 @click.option(
     "--wait",
-    "wait_ms",
-    type=Duration(MAX_TTL_MS / 1000),
+    type=TTL,
     metavar="DURATION",
     help="How long to wait for the lock. Default: as long as it takes.",
 )
@@ -66,8 +63,8 @@ PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 def lock(
     name: str,
     words: tuple[str, ...],
-    ttl_ms: int,
-    wait_ms: int | None,
+    ttl: float,
+    wait: float | None,
     no_wait: bool,
     holder: str | None,
     target: Target,
@@ -81,10 +78,9 @@ def lock(
     process, COMMAND runs on without the lock. Exit code 75: the lock is taken, or was lost; 126, 127: COMMAND
     can't be run, or isn't there; 128 and the number of the signal that ended it.
     """
-    if no_wait and wait_ms is not None:
+    if no_wait and wait is not None:
         raise click.UsageError("give one of --wait and --no-wait")
-    wait = 0.0 if no_wait else None if wait_ms is None else wait_ms / 1000
-    sys.exit(asyncio.run(_carry_out(name, words, ttl_ms / 1000, wait, holder, target, timeout)))
+    sys.exit(asyncio.run(_carry_out(name, words, ttl, 0.0 if no_wait else wait, holder, target, timeout)))
 
 
 async def _carry_out(

@@ -14,7 +14,7 @@ import click
 
 from limedb.cli.options import Command, target_option, timeout_option
 from limedb.errors import InvalidRequestError
-from limedb.operator.tokens import forget_all, is_damaged, store
+from limedb.operator.tokens import forget_all, is_damaged, is_token, store
 from limedb.operator.users import user_client
 from limedb.tls.target import Target
 
@@ -37,7 +37,7 @@ def login(target: Target, timeout: float) -> None:
     It is stored in ~/.config/limedb/tokens.json (or under XDG_CONFIG_HOME), which only you may read.
     """
     token = (getpass() if sys.stdin.isatty() else sys.stdin.read()).strip()
-    if len(token.split()) != 1 or not token.isascii():
+    if not is_token(token):
         raise InvalidRequestError("the token must be one word of ASCII")
     with user_client(Target(target.address, target.tls, token), timeout) as node:
         own = node.who_am_i()

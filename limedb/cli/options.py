@@ -4,7 +4,6 @@ Tested in tests/cli/test_commands.py.
 """
 
 import functools
-import math
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -13,44 +12,16 @@ from typing import Any
 
 import click
 
+from limedb.cli.numbers import Duration, Whole
 from limedb.cli.sessions import Session
 from limedb.cli.targets import CONTEXT, FILES, ask, names_target, normal
+from limedb.core.limits import MAX_TTL_MS
 from limedb.core.moment import EXPIRY_RANGE, can_expire, moment_of
 from limedb.core.quorum import Level
-from limedb.setting_values import duration
 
 
 def _address(_context: click.Context, _option: click.Parameter, text: str) -> str:
     return normal(text)
-
-
-class Number(click.FloatRange):
-    """A number within a range, which "nan" is not."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 (click's own)
-        """Return the number, or fail with the range."""
-        number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
-        return number
-
-
-class Duration(click.ParamType[int]):
-    """A time with its unit, in milliseconds. most: seconds."""
-
-    name = "duration"
-
-    def __init__(self, most: float) -> None:
-        self._parse = duration(0.001, most)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 (click's own)
-        """Return the milliseconds, or fail with the forms."""
-        try:
-            return round(self._parse(str(value)) * 1000)
-        except ValueError as must:
-            self.fail(f"{value!r:.60} is not {must}", param, ctx)
 
 
 class Moment(click.ParamType[int]):
@@ -85,9 +56,10 @@ class Moment(click.ParamType[int]):
 
 _MOST_DIGITS = 20
 MAX_COUNT = (1 << 32) - 1
-SECONDS = Number(0, 30 * 24 * 3600, min_open=True)
+SECONDS = Duration(0, 30 * 24 * 3600, min_open=True)
 """Up to 30 days, which gRPC and the kernel can wait."""
-COUNT = click.IntRange(1, MAX_COUNT)
+TTL = Duration(0, MAX_TTL_MS / 1000, min_open=True)
+COUNT = Whole(1, MAX_COUNT)
 
 
 class _File(click.Path):
@@ -173,7 +145,7 @@ timeout_option = click.option(
     default=5.0,
     show_default=True,
     type=SECONDS,
-    metavar="SECONDS",
+    metavar="DURATION",
     help="How long to wait for the answer.",
 )
 patience_option = click.option(
@@ -182,7 +154,7 @@ patience_option = click.option(
     default=30.0,
     show_default=True,
     type=SECONDS,
-    metavar="SECONDS",
+    metavar="DURATION",
     help="How long to retry while the cluster is away.",
 )
 ready_option = click.option(
@@ -191,7 +163,7 @@ ready_option = click.option(
     default=30.0,
     show_default=True,
     type=SECONDS,
-    metavar="SECONDS",
+    metavar="DURATION",
     help="How long to wait for nodes to be ready.",
 )
 consistency_option = click.option(
@@ -222,6 +194,9 @@ class Command(click.Command):
                     f" {ctx.command_path} ... -- ...",
                     ctx,
                 ) from None
+            raise
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
             raise
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from limedb.cli.numbers import Whole
 from limedb.cli.options import command
 from limedb.storage import topology_repair as repair
 
@@ -21,12 +22,12 @@ from limedb.storage import topology_repair as repair
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FOLDER...")
 @click.option(
     "--replication-factor",
-    type=click.IntRange(1, 15),
+    type=Whole(1, 15),
     help="How many replicas each key has. Default: what the nodes' files say.",
 )
 @click.option(
     "--virtual-nodes",
-    type=click.IntRange(0, 4096),
+    type=Whole(0, 4096),
     default=256,
     show_default=True,
     help="Points on the ring for nodes whose number no file holds.",

@@ -11,7 +11,8 @@ from itertools import islice
 import click
 
 from limedb.aio.retrying import Patience
-from limedb.cli.options import COUNT, Number, command, patience_option, target_option
+from limedb.cli.numbers import Duration
+from limedb.cli.options import COUNT, command, patience_option, target_option
 from limedb.cli.output import JSON, RAW, TABLE, echo, echo_json, output_option, show_rows, size, table
 from limedb.errors import LimeDBError, UnavailableError
 from limedb.operator.cluster import ClusterSample, NodeSample, cluster_client
@@ -34,7 +35,7 @@ _COLUMNS = (
     limedb top --interval 5 -o json >> samples.jsonl
     """,
 )
-@click.option("--interval", default=1.0, show_default=True, metavar="SECONDS", type=Number(0.1, 30))
+@click.option("--interval", default=1.0, show_default=True, metavar="DURATION", type=Duration(0.1, 30))
 @click.option("-n", "--count", type=COUNT, help="Stop after so many samples. Default: never.")
 @output_option(TABLE)
 @target_option

@@ -12,7 +12,8 @@ import click
 
 from limedb.access.tokens import new_secret as make_secret
 from limedb.access.tokens import write_secret
-from limedb.cli.options import Command, Duration, Group, Moment, target_option, timeout_option
+from limedb.cli.numbers import Duration
+from limedb.cli.options import Command, Group, Moment, target_option, timeout_option
 from limedb.cli.output import JSON, RAW, TABLE, echo_json, output_option, show_rows
 from limedb.core.rights import parse_grant
 from limedb.errors import LimeDBError
@@ -145,17 +146,17 @@ def token() -> None:
     "--ttl",
     default="1h",
     show_default=True,
-    type=Duration(_WEEK),
+    type=Duration(0.001, _WEEK),
     help="How long it counts: up to 168h.",
 )
 @target_option
 @timeout_option
-def join_(node_url: str, hosts: tuple[str, ...], ttl: int, target: Target, timeout: float) -> None:
+def join_(node_url: str, hosts: tuple[str, ...], ttl: float, target: Target, timeout: float) -> None:
     """Print a token with which the new node NODE_URL obtains its certificate, once. The node that is asked
     must have the CA's key (TLS_CA_KEY).
     """
     with user_client(target, timeout) as node:
-        click.echo(node.add_join_token(node_url, hosts, ttl))
+        click.echo(node.add_join_token(node_url, hosts, round(ttl * 1000)))
 
 
 @click.command(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from limedb.aio.retrying import Patience
+from limedb.cli.numbers import Whole
 from limedb.cli.options import COUNT, command, patience_option, target_option
 from limedb.cli.output import (
     JSON,
@@ -39,7 +40,7 @@ REMEMBERED = 10_000
 @click.option("--prefix", help="Watch all keys that begin with this; an empty one: all keys.")
 @click.option(
     "--after-version",
-    type=click.IntRange(0, (1 << 64) - 1),
+    type=Whole(0, (1 << 64) - 1),
     metavar="VERSION",
     help="Also show the changes since then, and again some from the seconds before it: compare versions.",
 )

@@ -90,7 +90,7 @@ def again(outcome: Outcome, is_write: bool, repeatable: bool) -> RetryPolicy:
         may = not outcome.waited and (repeatable or not (is_write and outcome.begun))
         return RetryPolicy.ANYWHERE if may else RetryPolicy.NO
     if isinstance(outcome, OutcomeUnknownError):
-        return RetryPolicy.ELSEWHERE if repeatable else RetryPolicy.NO
+        return RetryPolicy.ELSEWHERE if repeatable and outcome.may_pass else RetryPolicy.NO
     if not isinstance(outcome, LimeDBError) or not outcome.may_pass:
         return RetryPolicy.NO
     if isinstance(outcome, LimitExceededError):

@@ -76,7 +76,7 @@ class Append:
         elif isinstance(old, bytes) and isinstance(given, bytes):
             new = b"".join((old, given))
         elif old is not None:
-            raise EditRefusedError(key, "other_kind")
+            raise EditRefusedError(key, "has_text" if isinstance(old, str) else "has_bytes")
         size = value_size(new or "")
         if size > self.most:
             raise ValueTooLargeError(key, size, self.most)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_URL = 256
 """The most characters of a URL."""
+_FORM = "a URL like http://node1:8484, with a port and without a path"
 
 
 @lru_cache(maxsize=4096)  # gossip asks for the same names in every message
@@ -26,12 +27,15 @@ def address_of(url: str) -> str:
 
 def split_url(url: str) -> tuple[str, int]:
     """The host and port of a node URL. ValueError, as below."""
-    parts = urlsplit(url)
-    port = parts.port  # raises ValueError if out of range
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # it says what it can't read, and not what it should be
+        raise ValueError(_FORM) from None
     if parts.scheme != "http" or not parts.hostname or port is None or url != f"http://{parts.netloc}":
-        raise ValueError("a URL like http://node1:8484, with a port and without a path")
+        raise ValueError(_FORM)
     if "@" in parts.netloc or not re.fullmatch(r"[A-Za-z0-9._:\[\]-]+", parts.netloc):
-        raise ValueError("a URL like http://node1:8484, with a port and without a path")
+        raise ValueError(_FORM)
     return parts.hostname, port
 
 

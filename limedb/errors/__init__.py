@@ -36,6 +36,7 @@ LimeDBError
     │   ├── LevelUnreachableError    too few replicas are alive for the requested level
     │   ├── RangeUnreachableError    the same for a range of keys
     │   ├── OutcomeUnknownError      a write was sent and too few answers came back
+    │   │   └── AnswerForgottenError an edit took effect, and its answer is remembered no more
     │   ├── ContendedError           others kept writing newer versions of the key
     │   ├── WrongNodeError           a call was meant for another node
     │   ├── NotMemberError           the node belongs to no cluster, or to another one
@@ -121,6 +122,7 @@ from limedb.errors.stores import (
     StoreFullError,
 )
 from limedb.errors.unavailable import (
+    AnswerForgottenError,
     ClientStateError,
     ClockSkewError,
     ContendedError,
@@ -141,6 +143,7 @@ from limedb.errors.unavailable import (
 __all__ = [
     "CLASSES",
     "LOST",
+    "AnswerForgottenError",
     "AssetNotFoundError",
     "BadItemError",
     "BulkError",

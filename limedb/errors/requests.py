@@ -76,7 +76,8 @@ class ConditionFailedError(LimeDBError, nothing_written=True):
 _REFUSED_EDITS = {
     "no_counter": "has no counter: that is a whole number from -2^63 to 2^63-1 as text, in decimal digits",
     "overflow": "has a counter that would leave the range from -2^63 to 2^63-1",
-    "other_kind": "has bytes where text was to be added, or text where bytes were",
+    "has_bytes": "has bytes, and text was to be added: add bytes instead (blob in REST, --file in the shell)",
+    "has_text": "has text, and bytes were to be added: add text instead",
     "too_large": "has a value that is too large to be kept beside the new one, as an idempotency key asks"
     " for: leave that out, or set the new value if the version is still that of a get",
 }
@@ -84,8 +85,9 @@ _REFUSED_EDITS = {
 
 class EditRefusedError(LimeDBError, nothing_written=True):
     """The value that the key has can't be changed as asked. Attributes: key, why (no_counter: it isn't a
-    whole number; overflow: the sum would be out of range; other_kind: text was to be added to bytes, or
-    bytes to text; too_large: it can't be kept beside the new value, as an idempotency key asks for).
+    whole number; overflow: the sum would be out of range; has_bytes: text was to be added to bytes;
+    has_text: bytes to text; too_large: it can't be kept beside the new value, as an idempotency key asks
+    for).
     """
 
     def __init__(self, key: str, why: str) -> None:

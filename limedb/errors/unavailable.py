@@ -60,13 +60,29 @@ class OutcomeUnknownError(UnavailableError, nothing_written=False):
     """
 
     def __init__(self, key: str, needed: int, acked: int, missing: "dict[str, str]") -> None:
+        super().__init__(self._text(key, needed, acked, missing))
+        self.key, self.needed, self.acked, self.missing = key, needed, acked, missing
+
+    def _text(self, key: str, needed: int, acked: int, missing: "dict[str, str]") -> str:
         why = "; ".join(f"{url}: {reason}" for url, reason in missing.items())
-        super().__init__(
+        return (
             f"the write of key {brief(key)} was sent but its outcome is unknown: {acked} of {needed} needed"
             f" replicas have it ({why}); it may still take effect: read the key before you write it again (a"
             " write with an idempotency key may simply be sent again)"
         )
-        self.key, self.needed, self.acked, self.missing = key, needed, acked, missing
+
+
+class AnswerForgottenError(OutcomeUnknownError, may_pass=False):
+    """An edit that was sent again took effect before, and nobody remembers what it answered.
+
+    Attributes: key, needed and acked (replicas), missing (empty).
+    """
+
+    def _text(self, key: str, needed: int, acked: int, missing: "dict[str, str]") -> str:
+        return (
+            f"the write of key {brief(key)} took effect, once, but what it answered is forgotten, for others"
+            " have written the key since; sending it again changes nothing: read the key"
+        )
 
 
 class ContendedError(UnavailableError, nothing_written=False):

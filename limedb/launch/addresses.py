@@ -6,6 +6,7 @@ Tested in tests/launch/test_envoy.py.
 """
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
 from limedb.errors import ConfigError
@@ -44,6 +45,6 @@ class Address:
 def parse_address(setting: str, text: str) -> Address:
     """Parse host:port. ConfigError names the setting."""
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
+    if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise ConfigError(setting, text, "host:port")
     return Address(host.removeprefix("[").removesuffix("]"), int(port))

@@ -42,7 +42,7 @@ def start(plan: LaunchPlan, seconds: float) -> Launch:
     ones were stopped and why.
     """
     check_options(plan)  # before anything is made on the disk
-    plan.folder.path.mkdir(parents=True, exist_ok=True)
+    plan.folder.make()
     with plan.folder.locked("start", wait=False):
         _refuse_second(plan.folder)
         launch = make_launch(plan)

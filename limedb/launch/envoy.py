@@ -30,6 +30,9 @@ ESCAPED = 6
 BODY_LIMIT = ESCAPED * (4 << 20) + (64 << 10)
 """The largest JSON body by default, in bytes: the largest value by default, if it is all escapes."""
 
+DROPPED = 10
+"""How many times as much as it may have Envoy reads of a body, so that its refusal arrives over HTTP/2."""
+
 MAX_HEAP = 1 << 30
 """Bytes that Envoy may hold in memory, mostly answers that clients don't read, before it resets requests."""
 
@@ -243,6 +246,7 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
     if not urls or len(set(urls)) < len(urls):
         raise ConfigError("--node", ",".join(urls), "at least one node, and each only once")
     endpoints = rest.endpoints()
+    unknown_node = f"unknown node in node= or x-limedb-node; the nodes are {', '.join(sorted(urls))}"
     return {
         "listeners": listeners(options.listen, options.access),
         "refusals": _refusals,
@@ -266,11 +270,13 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
         "origins": dict.fromkeys(options.access.origins, True),
         "guard": (resources.files("limedb.launch") / "web_guard.lua").read_text(),
         "connect": (resources.files("limedb.launch") / "connect.lua").read_text(),
+        "large_bodies": (resources.files("limedb.launch") / "large_bodies.lua").read_text(),
         "admin": options.admin,
         "otel": options.otel,
         "access_log": options.access_log,
         "descriptor": options.descriptor,
         "max_body": options.max_body,
+        "max_dropped": DROPPED * options.max_body,
         "followed": options.followed,
         "health_name": options.health_name,
         "tls": options.tls,
@@ -281,12 +287,12 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
         "connect_codes": local_replies.CONNECT_CODES,
         "unknown_method_details": local_replies.UNKNOWN_METHOD,
         "local_details": local_replies.DETAILS,
-        "replies": local_replies.REPLIES,
+        "replies": local_replies.replies(unknown_node),
         "unknown_path": local_replies.UNKNOWN_PATH,
         "wordless": local_replies.WORDLESS,
         "obeyed_headers": _OBEYED_HEADERS,
         "page_policy": _PAGE_POLICY,
-        "unknown_node": f"unknown node in node= or x-limedb-node; the nodes are {', '.join(sorted(urls))}",
+        "unknown_node": unknown_node,
     }
 
 

@@ -57,8 +57,10 @@ OUTCOMES = (
     Outcome(("UF", "UH", "UO", "NC"), str(_UNSENT), rest.details_of(_UNSENT)),
 )
 
-UNKNOWN_METHOD = rest.details_of(UnsupportedError("method", ""))
-"""Of the answer to a gRPC call of a method that Envoy doesn't publish: UNIMPLEMENTED, as gRPC has it."""
+UNKNOWN_METHOD = rest.details_of(UnsupportedError("method", "Envoy publishes no such call"))
+"""Of the answer to a gRPC call of a method that Envoy doesn't publish: UNIMPLEMENTED, as gRPC has it.
+Clients in Go show the text of the details, and not the one beside them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,14 @@ class Reply:
     details: rest.Details
 
 
-REPLIES = {
-    "unknown-node": Reply(404, rest.details_of(UnknownNodeError(""))),
-    "unknown-host": Reply(403, rest.details_of(UnknownHostError())),
-    "foreign-origin": Reply(403, rest.details_of(ForeignOriginError())),
-}
-"""By their marks."""
+def replies(unknown_node: str) -> dict[str, Reply]:
+    """Return these refusals by their marks. unknown_node: the text that names the nodes."""
+    return {
+        "unknown-node": Reply(404, rest.details_of(UnknownNodeError(unknown_node))),
+        "unknown-host": Reply(403, rest.details_of(UnknownHostError())),
+        "foreign-origin": Reply(403, rest.details_of(ForeignOriginError())),
+    }
+
 
 _REFUSAL = rest.details_of(InvalidRequestError(""))
 DETAILS = {
@@ -90,8 +94,66 @@ DETAILS = {
 
 UNKNOWN_PATH = "unknown path: docs/rest.md lists those of REST, docs/languages.md the others"
 
+
+@dataclass(frozen=True, slots=True)
+class Wordless:
+    """An answer that Envoy gives without a text.
+
+    cause: %RESPONSE_CODE_DETAILS%. status: the one that it gets. words: ours; a % is written twice.
+    """
+
+    cause: str
+    status: int
+    words: str
+    details: rest.Details = _REFUSAL
+
+    @property
+    def code(self) -> int:
+        """Its gRPC code."""
+        return CODES[self.status]
+
+
+def _unsupported(what: str) -> rest.Details:
+    return rest.details_of(UnsupportedError(what, ""))
+
+
 WORDLESS = (
-    ("missing_host_header", 400, "HTTP/1.1 needs the header Host"),
-    ("absolute_path_rejected", 404, UNKNOWN_PATH),
+    Wordless("missing_host_header", 400, "HTTP/1.1 needs the header Host"),
+    Wordless("http.invalid_authority", 400, "the header Host must be a name or an address"),
+    Wordless("absolute_path_rejected", 404, UNKNOWN_PATH, DETAILS[404]),
+    Wordless("path_normalization_failed", 400, "a path has no #: send it as %%23"),
+    Wordless(
+        "http1.codec_error",
+        400,
+        "this is not HTTP/1.1: a path begins with /, has no blanks, and bytes other than ASCII as %%XX;"
+        " a header is name: value; Content-Length is a whole number",
+    ),
+    Wordless("http1.invalid_characters", 400, "a header holds a control character"),
+    Wordless("http1.invalid_url", 400, "the path is none"),
+    Wordless(
+        "http1.content_length_and_chunked_not_allowed",
+        400,
+        "give Content-Length or Transfer-Encoding, not both",
+    ),
+    Wordless(
+        "http1.invalid_transfer_encoding",
+        501,
+        "Transfer-Encoding may be chunked, and nothing else",
+        _unsupported("transfer-encoding"),
+    ),
+    Wordless("http1.headers_too_large", 431, "the path and the headers may have 32 KiB together"),
+    Wordless("http1.too_many_headers", 431, "a request may have 100 headers"),
+    Wordless(
+        "query_missing_content_type",
+        501,
+        "no path takes QUERY: docs/rest.md lists the methods",
+        _unsupported("method"),
+    ),
+    Wordless("route_not_found", 501, "Envoy doesn't CONNECT to other addresses", _unsupported("method")),
+    Wordless(
+        "upgrade_failed",
+        400,
+        "leave out the header Upgrade: Envoy takes HTTP/1.1 and HTTP/2, and no WebSockets",
+    ),
 )
-"""Answers of Envoy without a text: their cause (%RESPONSE_CODE_DETAILS%), the status, and our text."""
+"""By their causes."""

@@ -109,10 +109,7 @@ def make_launch(plan: LaunchPlan) -> Launch:
     if plan.tls:
         _check_peer_ports(plan)
     _check_kept(plan)
-    try:
-        plan.folder.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LaunchError(f"{plan.folder.path} can't be the folder of a cluster: {error.strerror}") from None
+    plan.folder.make()
     if plan.auth:
         plan = replace(plan, settings={**auth_settings(plan.folder.path), **plan.settings})
     nodes = tuple(_node(plan, place) for place in plan.places)
@@ -230,7 +227,7 @@ def _node(plan: LaunchPlan, place: Place) -> Service:
     }
     if plan.tls:
         own |= LocalCertificates(plan.folder.path).settings(name, url)
-    argv = (sys.executable, "-m", "limedb", "serve")
+    argv = (sys.executable, "-P", "-m", "limedb", "serve")  # -P: never what the current folder calls limedb
     return Service(name, url, address_of(url), argv, own, plan.folder.log(name))
 
 

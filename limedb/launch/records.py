@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from limedb.errors import LaunchError
 from limedb.launch.access import Access
@@ -159,10 +159,20 @@ class Folder:
     def _data_file(self) -> Path:
         return self.path / "data.json"
 
+    def make(self) -> None:
+        """Make the folder, if it isn't there. LaunchError."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OSError) -> LaunchError:
+        return LaunchError(f"{self.path} can't be the folder of a cluster: {error.strerror}")
+
     @contextmanager
     def locked(self, name: str, *, wait: bool = True) -> Iterator[None]:
         """Hold the lock of that name. LaunchError: another command has it, and wait is False."""
-        with (self.path / f".{name}.lock").open("w") as lock:
+        with self._lock_file(name) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
@@ -174,6 +184,14 @@ class Folder:
     def put(self, name: str, content: dict[str, Any]) -> None:
         """Write a file of JSON in the folder; it changes as a whole or not at all."""
         self._replace(self.path / name, content)
+
+    def _lock_file(self, name: str) -> TextIO:
+        try:
+            return (self.path / f".{name}.lock").open("w")
+        except FileNotFoundError:
+            raise LaunchError(f"no cluster runs in {self.path}") from None
+        except OSError as error:
+            raise self._unusable(error) from None
 
     def _replace(self, path: Path, content: dict[str, Any]) -> None:
         fresh = path.with_suffix(".new")

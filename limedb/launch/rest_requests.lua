@@ -124,6 +124,8 @@ function envoy_on_request(handle)
     matches, differs = nil, nil
   end
   local body = handle:body() -- this waits for it, and the headers are gone then
+  marks = handle:streamInfo():dynamicMetadata()
+  if (marks:get("limedb") or {})["too-large"] then return handle:respond({[":status"] = "413"}, "Payload Too Large") end
   local content = body and body:length() > 0 and body:getBytes(0, body:length()) or nil
   local is_right, new, whole, condition = pcall(check, request, path, query, content, content_type, coding, matches, differs)
   if is_right then

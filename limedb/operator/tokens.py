@@ -22,7 +22,15 @@ def token_for(address: str, file: Path | None, environ: Mapping[str, str]) -> st
     """
     if file is not None:
         return _read(file)
-    return environ.get(VARIABLE, "").strip() or stored(environ).get(address)
+    given = environ.get(VARIABLE, "").strip()
+    if given and not is_token(given):
+        raise ConfigError(VARIABLE, "...", "one word of ASCII")
+    return given or stored(environ).get(address)
+
+
+def is_token(text: str) -> bool:
+    """Whether it may be a token, which goes into a header: one word of ASCII."""
+    return text.isascii() and text.isprintable() and len(text.split()) == 1
 
 
 def stored_at(environ: Mapping[str, str]) -> Path:
@@ -85,6 +93,6 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ConfigError("--token-file", path, f"a file that can be read: {why}") from None
-    if len(text.split()) != 1:
-        raise ConfigError("--token-file", path, "a file with one token")
+    if not is_token(text):
+        raise ConfigError("--token-file", path, "a file with one token, a word of ASCII")
     return text

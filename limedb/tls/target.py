@@ -108,6 +108,12 @@ def target_of(where: Target | str) -> Target:
 
 def _content(what: str, path: Path | None) -> bytes | None:
     try:
-        return None if path is None else path.read_bytes()
+        content = None if path is None else path.read_bytes()
     except OSError as error:
         raise ConfigError(f"tls_{what}", str(path), f"a file that can be read: {error.strerror}") from None
+    kind = "PRIVATE KEY" if what == "key" else "CERTIFICATE"
+    if (
+        content is not None and f"{kind}-----".encode() not in content
+    ):  # gRPC would say it in its own log only
+        raise ConfigError(f"tls_{what}", str(path), f"a file with a {kind.lower()} in PEM")
+    return content

@@ -9,6 +9,7 @@ from textual.document._document import Document
 
 from limedb.core import json_layout
 from limedb.core.quorum import Level
+from limedb.core.written_numbers import seconds_in
 from limedb.tui.values import MAX_SHOWN, View, guess
 
 NEVER = "never"
@@ -53,12 +54,9 @@ class Draft:
         """The seconds that it lives; None: forever, or as before. ValueError: the text is not a time."""
         if self.ttl.strip() in ("", NEVER):
             return None
-        try:
-            seconds = float(self.ttl)
-        except ValueError:
-            seconds = math.nan
-        if not 0 < seconds < math.inf:
-            raise ValueError(f"the seconds to live must be a number above 0, or {NEVER}")
+        seconds = seconds_in(self.ttl.strip())
+        if seconds is None or not 0 < seconds < math.inf:
+            raise ValueError(f"the seconds to live must be a number above 0, such as 90 or 1.5m, or {NEVER}")
         return seconds
 
     @property

@@ -249,6 +249,21 @@ def test_what_is_no_go_data_file_is_refused_with_the_place(data: bytes) -> None:
         lines(go_file.read, data)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"key":"a","value":"1"}\n{"key":"b","value":"2"}\n',
+        b'\n {"key":"a","value":"1"} {"key":"b","value":"2"}',
+        b'{"a":"b"}\nx',
+    ],
+)
+def test_of_json_lines_no_key_is_made(data: bytes) -> None:
+    made = []
+    with pytest.raises(BulkError, match="several objects: JSON lines need --format jsonl"):
+        made.extend(lines(go_file.read, data))
+    assert made == []
+
+
 @pytest.mark.parametrize("item", [Item("k", b"v"), Item("k", "v", expires_at_ms=5)])
 def test_what_a_go_limedb_cannot_hold_is_not_written_for_it(item: Item) -> None:
     with pytest.raises(BadItemError, match="export to jsonl"):

@@ -67,7 +67,7 @@ def test_every_command_has_help(command: list[str]) -> None:
             2,
             "Put -- before arguments that begin with -, behind all options: cli set ...",
         ),
-        (["set", "x", "y", "--ttl", "abc"], 2, "'abc' is not a valid number."),
+        (["set", "x", "y", "--ttl", "abc"], 2, "'abc' is not a time"),
         (["envoy-config", "--node", "node1"], 2, "--node=node1"),
         (["envoy-config"], 2, "--node"),
         (

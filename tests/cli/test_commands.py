@@ -330,7 +330,7 @@ def test_a_life_is_kept(run: Run, told: Told) -> None:
     ("arguments", "text"),
     [
         (("--if-version", "1", "--if-absent"), "give one condition"),
-        (("--if-version", str(1 << 64)), "is not in the range"),
+        (("--if-version", str(1 << 64)), "is not a whole number from 0 to"),
         (("--keep-ttl", "--ttl", "5"), "give one of --ttl, --ttl-ms, --expires-at and --keep-ttl"),
     ],
 )

@@ -35,7 +35,8 @@ def test_content_is_added(run: Run, told: Told, tmp_path: Path) -> None:
 
 
 def test_values_are_swapped_and_taken(run: Run, told: Told) -> None:
-    assert (run("get-and-set", "edit/s", "1").returncode, run("get", "edit/s").stdout) == (3, "1\n")
+    first = run("get-and-set", "edit/s", "1")
+    assert (first.returncode, first.stdout, run("get", "edit/s").stdout) == (0, "", "1\n")
     assert run("get-and-set", "edit/s", "2", "--ttl", "600").stdout == "1\n"
     assert run("get-and-set", "edit/s", "3", "--keep-ttl").stdout == "2\n"
     assert int(told("get", "edit/s")["expiresAtMs"]) > 0
@@ -43,5 +44,7 @@ def test_values_are_swapped_and_taken(run: Run, told: Told) -> None:
     assert told("get-and-del", "edit/s")["value"] == "3"
     gone = run("get-and-del", "edit/s")
     assert (gone.returncode, gone.stdout) == (3, "")
+    assert told("get-and-set", "edit/s", "1").keys() == {"key", "version"}
+    assert run("get-and-delete", "edit/s").stdout == "1\n"  # as REST calls it
     table = run("get-and-set", "edit/s", "x", "-o", "table")
     assert "VALUE BEFORE" in table.stdout

@@ -94,3 +94,25 @@ def test_a_port_of_ours_is_named_as_such(node: str) -> None:
     done = limedb("import", f"http://{node}", "--target", node)
     assert done.returncode == 1
     assert "doesn't speak HTTP/1: is that a Go LimeDB's port?" in done.stderr
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://",
+        "https://",
+        "http://[::1",
+        "http://a:x",
+        "http://a:99999",
+        "http://a:\u0661",
+        "http://a b",
+        "http://user:secret@a:1",
+        "http://a:1?x",
+        "http://127.0.0.1:1,http://b:x",
+    ],
+)
+def test_what_is_no_url_is_refused_in_one_line(url: str) -> None:
+    done = limedb("import", url)
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, "is not a URL of a node" in line) == (2, True), line

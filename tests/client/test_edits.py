@@ -59,8 +59,10 @@ async def test_content_is_added_to_the_end_of_its_own_kind(node: str) -> None:
         assert await db.append("edit/pixels", b"\xff") == 1
         assert await db.append("edit/pixels", b"\x00") == 2
         assert await db.get("edit/pixels") == b"\xff\x00"
-        with pytest.raises(EditRefusedError, match="has bytes where text was to be added, or text"):
+        with pytest.raises(EditRefusedError, match="has bytes, and text was to be added"):
             await db.append("edit/pixels", "text")
+        with pytest.raises(EditRefusedError, match="has text, and bytes were to be added"):
+            await db.append("edit/log", b"bytes")
         await db.set("edit/large", "x" * (4 << 20))
         with pytest.raises(ValueTooLargeError):
             await db.append("edit/large", "x")

@@ -25,6 +25,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "frameworks.md"
 EXAMPLES = dict(re.findall(r'```(?:python|ini) title="(.*?)"\n(.*?)```', PAGE.read_text(), re.DOTALL))
 USED = {
     "asgi.py",
+    "celery_app.py",
     "fastapi_app.py",
     "flask_app.py",
     "gunicorn.conf.py",
@@ -114,6 +115,67 @@ def test_a_worker_whose_client_was_opened_before_the_fork_answers_with_an_error_
             answer = http.get(f"/notes/{new_key()}", timeout=5)
             assert answer.status_code == 503
             assert "before this process was forked" in answer.text
+
+
+STORE = """
+from celery_app import db, store
+asked = [store.delay(str(number), "text") for number in range(20)]
+with db:
+    for number, one in enumerate(asked):
+        assert one.get(timeout=60) == db.get_entry(f"note/{number}").version
+print("stored")
+"""
+
+
+@contextmanager
+def celery(project: Path, pool: str) -> Iterator[dict[str, str]]:
+    """A worker of Celery's for the time of the block; the variables by which others reach it."""
+    for folder in ("control", "queue", "results"):
+        (project / folder).mkdir()
+    for name in ("data_in", "data_out"):  # what one side writes, the other reads
+        (project / name).symlink_to("queue")
+    queue = {"CELERY_BROKER_URL": "filesystem://", "CELERY_RESULT_BACKEND": f"file://{project}/results"}
+    env = {**os.environ, **queue, "PYTHONPATH": str(project)}
+    command = ["celery", "-A", "celery_app", "worker", "-P", pool, "-c", "3", "--loglevel", "error"]
+    with (project / "worker.log").open("wb") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", *command], cwd=project, env=env, stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        yield env
+    finally:
+        worker.terminate()
+        worker.wait(LIMIT)
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_celery_opens_it_in_the_first_task_of_each_process(project: Path, pool: str) -> None:
+    with celery(project, pool) as env:
+        done = subprocess.run(
+            [sys.executable, "-c", STORE],
+            cwd=project,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+    assert done.stdout == "stored\n", done.stderr + (project / "worker.log").read_text()
+
+
+def test_celery_with_gevent_says_that_it_cannot_be(project: Path) -> None:
+    ask = "from celery_app import store; print(store.delay('a', 'b').get(timeout=60, propagate=False))"
+    with celery(project, "gevent") as env:
+        done = subprocess.run(
+            [sys.executable, "-c", ask],
+            cwd=project,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+    assert done.stdout.startswith("gevent has replaced the threads"), done.stderr
 
 
 def test_django_opens_it_in_wsgi(project: Path) -> None:

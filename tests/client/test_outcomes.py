@@ -4,6 +4,7 @@ import pytest
 
 from limedb.client.outcomes import MISSING, NoAnswer, Outcome, RetryPolicy, again, error_of
 from limedb.errors import (
+    AnswerForgottenError,
     ClockSkewError,
     ContendedError,
     InvalidRequestError,
@@ -31,6 +32,7 @@ UNKNOWN = OutcomeUnknownError("k", 2, 1, {})
         (MISSING, RetryPolicy.NO, RetryPolicy.NO, RetryPolicy.NO),
         (BEGUN, RetryPolicy.ANYWHERE, RetryPolicy.NO, RetryPolicy.ANYWHERE),
         (UNSENT, RetryPolicy.ANYWHERE, RetryPolicy.ANYWHERE, RetryPolicy.ANYWHERE),
+        (AnswerForgottenError("k", 2, 2, {}), RetryPolicy.NO, RetryPolicy.NO, RetryPolicy.NO),
         (LATE, RetryPolicy.NO, RetryPolicy.NO, RetryPolicy.NO),
         (REFUSED, RetryPolicy.ELSEWHERE, RetryPolicy.ELSEWHERE, RetryPolicy.ELSEWHERE),
         (ClockSkewError("it", 2, 1), RetryPolicy.ELSEWHERE, RetryPolicy.ELSEWHERE, RetryPolicy.ELSEWHERE),

@@ -77,11 +77,17 @@ def test_an_append_adds_to_the_end_within_its_bound() -> None:
         Append(4).of("k", "ab", "äc")
 
 
-@pytest.mark.parametrize(("old", "given_"), [("text", b"bytes"), (b"bytes", "text")])
-def test_text_and_bytes_are_not_joined(old: str | bytes, given_: str | bytes) -> None:
-    with pytest.raises(EditRefusedError) as caught:
+@pytest.mark.parametrize(
+    ("old", "given_", "why", "words"),
+    [
+        ("text", b"bytes", "has_text", "has text, and bytes were"),
+        (b"bytes", "text", "has_bytes", "has bytes, and text"),
+    ],
+)
+def test_text_and_bytes_are_not_joined(old: str | bytes, given_: str | bytes, why: str, words: str) -> None:
+    with pytest.raises(EditRefusedError, match=words) as caught:
         Append(99).of("k", old, given_)
-    assert caught.value.why == "other_kind"
+    assert caught.value.why == why
 
 
 def test_a_swap_answers_the_value_before() -> None:

@@ -6,9 +6,12 @@ import shutil
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from limedb.launch.envoy import BODY_LIMIT
+from limedbpb.v1 import kv_pb2
 from tests.envoy.gateway import Gateway
 
 READS = "GET, HEAD, OPTIONS"
@@ -94,49 +97,153 @@ def test_a_slash_after_a_path_changes_nothing(gateway: Gateway) -> None:
     assert gateway.client.post("/api/v1/set/", json={"key": "a", "value": "v"}).text == "OK"
 
 
-def test_envoys_answers_without_a_text_have_one(gateway: Gateway) -> None:
+@pytest.mark.parametrize(("path", "allowed"), [*PATHS, ("/limedb.v1.KVService/Set", "POST")])
+@pytest.mark.parametrize("method", ["FOO", "get", "pOST", "TRACE", "LINK"])
+def test_a_method_that_http_does_not_have_is_405_too(
+    gateway: Gateway, path: str, allowed: str, method: str
+) -> None:
+    status, body = _answer(gateway, f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert (status, body["code"], body["message"].endswith(allowed)) == (405, 12, True)
+    assert not any(node.calls for node in gateway.nodes)
+
+
+WORDLESS = [
+    (b"GET / HTTP/1.1\r\n\r\n", 400, "the header Host"),
+    (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "the header Host"),
+    (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 404, "unknown path"),
+    (b"GET /api/v1/get/\xc3\xa4 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "%XX"),
+    (b"GET /api/v1/get/a b HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "blanks"),
+    (b"GET api/v1/get/a HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "begins with /"),
+    (b"GET /api/v1/get/a#b HTTP/1.1\r\nHost: localhost\r\n\r\n", 400, "%23"),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\nx: a\x01\r\n\r\n", 400, "control character"),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\nx: " + b"x" * 40_000 + b"\r\n\r\n", 431, "32 KiB"),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"x: y\r\n" * 200 + b"\r\n", 431, "100 headers"),
+    (b"GET /api/v1/get/" + b"x" * 40_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431, "32 KiB"),
+    (b"POST /api/v1/set HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", 400, "Content-Length"),
+    (
+        (
+            b"POST /api/v1/set HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        ),
+        400,
+        "Transfer-Encoding",
+    ),
+    (
+        b"POST /api/v1/set HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
+        501,
+        "Transfer-Encoding",
+    ),
+    (b"QUERY / HTTP/1.1\r\nHost: localhost\r\n\r\n", 501, "QUERY"),
+    (b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost:1\r\n\r\n", 501, "CONNECT"),
+    (
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        400,
+        "Upgrade",
+    ),
+    (b"\x16\x03\x01\x02\x00\r\n\r\n", 400, "not HTTP/1.1"),
+]
+"""What Envoy refuses before it has a route."""
+
+
+@pytest.mark.parametrize(("request_bytes", "status", "words"), WORDLESS)
+def test_envoys_answers_without_a_text_have_one(
+    gateway: Gateway, request_bytes: bytes, status: int, words: str
+) -> None:
+    answered, body = _answer(gateway, request_bytes)
+    assert (answered, words in body["message"]) == (status, True), body
+    assert body["details"][0]["reason"] in {"INVALID_REQUEST", "UNKNOWN_PATH", "UNSUPPORTED"}
+    assert not any(node.calls for node in gateway.nodes)
+
+
+def _answer(gateway: Gateway, request: bytes) -> tuple[int, dict[str, Any]]:
+    """The status of the answer to these bytes, and its JSON."""
     host, _, port = gateway.address.partition(":")
-    for request, status, words in (
-        (b"GET / HTTP/1.1\r\n\r\n", 400, "the header Host"),
-        (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 404, "unknown path"),
-    ):
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
-            connection.sendall(request)
-            answer = http.client.HTTPResponse(connection)
-            answer.begin()
-            assert (answer.status, words in json.loads(answer.read())["message"]) == (status, True)
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(request)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        body: dict[str, Any] = json.loads(answer.read())
+        return answer.status, body
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is missing")
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is missing")
+JSON = "content-type: application/json"
+
+
+@needs_curl
+@pytest.mark.parametrize("size", [3 << 20, BODY_LIMIT + 1, 3 * BODY_LIMIT])
 @pytest.mark.parametrize(
     ("path", "headers", "words"),
     [
         ("/api/v1/get/a", (), "this path takes"),
         ("/api/v1/set", ("Origin: http://page.example",), "--origin"),
         ("/api/v1/set", ("content-type: text/plain",), "application/json"),
+        ("/api/v1/set?node=nobody", (), "unknown node"),
         ("/api/v1/nope", (), "unknown path"),
+        ("/nope", (), "unknown path"),
     ],
 )
 def test_curl_reads_a_refusal_over_http_2_though_it_sends_much(
-    gateway: Gateway, tmp_path: Path, path: str, headers: tuple[str, ...], words: str
+    gateway: Gateway, tmp_path: Path, path: str, headers: tuple[str, ...], words: str, size: int
 ) -> None:
     body = tmp_path / "body"
-    body.write_bytes(b"x" * (3 << 20))
-    options = [word for header in headers for word in ("-H", header)]
-    url = f"http://{gateway.address}{path}"
-    command = [
-        "curl",
-        "-sS",
-        "-m",
-        "20",
-        "--http2-prior-knowledge",
-        *options,
-        "--data-binary",
-        f"@{body}",
-        url,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    body.write_bytes(b"x" * size)
+    done = _curl(gateway, path, *headers, data=body)
     assert (done.returncode, words in json.loads(done.stdout)["message"]) == (0, True), done.stderr
+
+
+@needs_curl
+@pytest.mark.parametrize("is_counted", [True, False])
+@pytest.mark.parametrize("size", [BODY_LIMIT + 1, 3 * BODY_LIMIT])
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/api/v1/set", (JSON,)),
+        ("/api/v1/batch/set", (JSON,)),
+        ("/limedb.v1.KVService/Set", (JSON,)),
+        ("/limedb.v1.KVService/Set", (JSON, "connect-protocol-version: 1")),
+    ],
+)
+def test_curl_reads_over_http_2_that_its_body_is_too_large(
+    gateway: Gateway, tmp_path: Path, path: str, headers: tuple[str, ...], size: int, is_counted: bool
+) -> None:
+    body = tmp_path / "body"
+    body.write_bytes(b'{"key":"a","value":"v"}'.ljust(size))  # what is left of it would be a request
+    done = _curl(gateway, path, *headers, data=body if is_counted else None, sends=body)
+    assert (done.returncode, str(BODY_LIMIT) in json.loads(done.stdout)["message"]) == (0, True), done.stderr
+    assert not any(node.calls for node in gateway.nodes)
+
+
+@needs_curl
+@pytest.mark.parametrize("path", ["/api/v1/set", "/limedb.v1.KVService/Set"])
+def test_a_body_of_unknown_length_arrives_whole_over_http_2(
+    gateway: Gateway, tmp_path: Path, path: str
+) -> None:
+    body, value = tmp_path / "body", "v" * (3 << 20)
+    is_rest = path.startswith("/api")
+    proto = kv_pb2.SetRequest(key="a", value=value).SerializeToString()
+    body.write_bytes(json.dumps({"key": "a", "value": value}).encode() if is_rest else proto)
+    kind = JSON if is_rest else "content-type: application/proto"
+    done = _curl(gateway, path, kind, data=None, sends=body)
+    assert (done.returncode, gateway.nodes[0].data["a"] == value) == (0, True), done.stderr
+
+
+def _curl(
+    gateway: Gateway, path: str, *headers: str, data: Path | None, sends: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """curl posts data over HTTP/2; None: what sends has, whose length it doesn't know."""
+    given = [word for header in headers for word in ("-H", header)]
+    body = ["--data-binary", f"@{data}"] if data else ["-X", "POST", "-T", "-"]
+    command = ["curl", "-sS", "-m", "20", "--http2-prior-knowledge", *given, *body]
+    with (sends or Path("/dev/null")).open("rb") as stdin:
+        return subprocess.run(
+            [*command, f"http://{gateway.address}{path}"],
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
 
 
 @pytest.mark.parametrize("path", ["/api/v1/set", "/api/v1/del/a", "/gossip"])

@@ -5,6 +5,7 @@ import base64
 import grpc
 import httpx
 import pytest
+from google.rpc import status_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from limedb.wire.status import remote_error
@@ -80,9 +81,24 @@ def test_an_unknown_node_is_not_found_in_grpc(gateway: Gateway) -> None:
             stub.GetState(cluster_pb2.GetStateRequest(), metadata=(("x-limedb-node", "http://nope:1"),))
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
     assert str(refused.value.details()).startswith("unknown node")
+    assert _text_of_details(refused.value) == refused.value.details()
     error = remote_error("http://envoy:1", refused.value)
     assert error is not None
     assert (error.reason, error.nothing_written) == ("UNKNOWN_NODE", True)
+
+
+def _text_of_details(error: grpc.RpcError) -> str:
+    """What clients in Go show, which read no other text where there are details."""
+    (found,) = [value for name, value in error.trailing_metadata() if name == "grpc-status-details-bin"]
+    return status_pb2.Status.FromString(found).message
+
+
+@pytest.mark.parametrize("path", ["limedb.v1.KVService/Nope", "limedb.v1.ReplicaService/Read", "x.Y/Z"])
+def test_an_unknown_call_has_a_text_for_clients_in_go(gateway: Gateway, path: str) -> None:
+    with grpc.insecure_channel(gateway.address) as channel, pytest.raises(grpc.RpcError) as refused:
+        channel.unary_unary(f"/{path}")(b"")
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "call" in _text_of_details(refused.value)
 
 
 @pytest.mark.parametrize("version", [{}, {"connect-protocol-version": "1"}], ids=["bare", "with the version"])

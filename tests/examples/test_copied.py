@@ -46,7 +46,12 @@ def copied(folder: Path, language: str) -> Path:
 
 @pytest.mark.parametrize("language", STUBS)
 def test_a_copied_file_generates_stubs_and_leaves_what_is_there(tmp_path: Path, language: str) -> None:
-    needs = {"go": "go", "typescript": "npx", "java": "grpc_java_plugin", "python": PLUGINS / "protoc"}
+    needs = {
+        "go": "go",
+        "typescript": "npx",
+        "java": PLUGINS / "grpc_java_plugin",
+        "python": PLUGINS / "protoc",
+    }
     if not shutil.which(needs[language]) or not EXAMPLES.joinpath(language, STUBS[language][0]).exists():
         pytest.skip(f"needs {needs[language]} (make examples)")
     own = copied(tmp_path, language)

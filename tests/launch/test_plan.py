@@ -1,6 +1,7 @@
 """What is going to be started, and what is refused before anything is."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ def test_nodes_know_each_other_and_have_folders_of_their_own(tmp_path: Path, por
     assert (first.settings["NODE_PEERS"], second.settings["NODE_PEERS"]) == (second.url, first.url)
     assert first.settings["DATA_DIR"] == str(tmp_path / "node1")
     assert first.log == tmp_path / "node1.log"
+
+
+@pytest.mark.process
+def test_no_module_of_the_current_folder_becomes_a_node(tmp_path: Path, ports: list[int]) -> None:
+    (tmp_path / "limedb.py").write_text("raise SystemExit('mine')")
+    (node, _) = make_launch(plan(tmp_path / "cluster", ports)).nodes
+    done = subprocess.run([*node.argv, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Run a node" in done.stdout) == (0, True), done.stderr
 
 
 def test_given_settings_win_over_the_environment(

@@ -39,8 +39,8 @@ def test_what_it_can_not_be_is_told(text: str, view: View, why: str) -> None:
 
 
 def test_seconds_to_live_are_more_than_none() -> None:
-    assert (Draft(ttl="").seconds, Draft(ttl="1.5").seconds) == (None, 1.5)
-    for typed in ("0", "-3", "1e999", "nan", "-"):
+    assert (Draft(ttl="").seconds, Draft(ttl="1.5").seconds, Draft(ttl=" 2m ").seconds) == (None, 1.5, 120)
+    for typed in ("0", "-3", "1e999", "nan", "-", "1_000", "\u0661"):
         with pytest.raises(ValueError, match="a number above 0"):
             _ = Draft(ttl=typed).seconds
 

@@ -93,8 +93,11 @@ def test_a_ttl_is_kept_and_a_node_can_be_asked(
     expect(page.get_by_test_id("outcome")).to_contain_text("stored")
     owners = rest.get(f"/api/v1/replicas/{key}").json()["owners"]
     assert all(int(owner["expiresAtMs"]) > 0 for owner in owners if owner["hasRecord"])
-    run("SET", key, "never", ttl="soon")
-    expect(page.get_by_role("alert")).to_contain_text("the TTL must be a number")
+    for wrong in ("soon", "0x10", "1e300", "-1", "3153600001"):
+        run("SET", key, "never", ttl=wrong)
+        expect(page.get_by_role("alert")).to_contain_text(
+            "the TTL must be a number of seconds, up to 100 years"
+        )
 
 
 def test_what_the_server_refuses_is_said_in_its_words(page: Page, run: Callable[..., None]) -> None:

@@ -38,7 +38,14 @@ from limedb.core.hlc import HybridClock, ballot_above, wall_ms_of
 from limedb.core.layout import Layout
 from limedb.core.quorum_call import QuorumCall
 from limedb.core.record import Past, Record
-from limedb.errors import LimeDBError, OutcomeUnknownError, StaleEpochError, UnavailableError, brief
+from limedb.errors import (
+    AnswerForgottenError,
+    LimeDBError,
+    OutcomeUnknownError,
+    StaleEpochError,
+    UnavailableError,
+    brief,
+)
 from limedb.ports import Clock, Placement, Promised, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.conditional.operation import (
@@ -246,8 +253,7 @@ class ConditionalProposer:
         try:
             answer = operation.answer_of(own)
         except LookupError:
-            why = "it took effect, but what it answered is forgotten, for others have written the key since"
-            raise self._unknown(operation, {"its replicas": why}) from None
+            raise AnswerForgottenError(operation.key, operation.need, operation.need, {}) from None
         written = self._written(operation, version, operation.existed_if_done, sent, layout)
         return written._replace(answer=answer), 0, None
 

@@ -60,7 +60,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.PlanJoinResponse:
         points = request.virtual_nodes if request.HasField("virtual_nodes") else DEFAULT_VIRTUAL_NODES
         if points > MAX_VIRTUAL_NODES:
-            raise InvalidRequestError(f"virtual_nodes={points}: must be 0 to {MAX_VIRTUAL_NODES}")
+            raise InvalidRequestError(f"virtualNodes={points}: must be 0 to {MAX_VIRTUAL_NODES}")
         if not is_zone(request.zone):
             raise InvalidRequestError(f"zone={request.zone[:80]!r}: must be {MAX_ZONE} printable characters")
         plan = await self._changes.plan_join(self._checks.node_url(request.url), request.zone, points)

@@ -16,8 +16,8 @@ from tests.rpc.cluster_sources import OTHER, FakeCluster
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"virtual_nodes": 1_000_000}, "virtual_nodes=1000000: must be 0 to 4096"),
-        ({"virtual_nodes": 4097}, "virtual_nodes=4097"),
+        ({"virtual_nodes": 1_000_000}, "virtualNodes=1000000: must be 0 to 4096"),
+        ({"virtual_nodes": 4097}, "virtualNodes=4097"),
         ({"zone": "\x1b[2J"}, "zone="),
         ({"zone": "z" * 1000}, "128 printable"),
     ],
