@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from limedb.cli.codes import CONDITION_FAILED
+from limedb.cli.numbers import Whole
 from limedb.cli.options import command, target_option, timeout_option
 from limedb.cli.output import (
     JSON,
@@ -55,12 +56,7 @@ class _Pair(click.ParamType[Any]):
         return (key, rest) if self._low is None else (key, self._number(rest, param, ctx))
 
     def _number(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        digits = text.removeprefix("-")
-        if not (digits.isascii() and digits.isdigit()):
-            self.fail(f"{text!r} is not a whole number", param, ctx)
-        if not (self._low or 0) <= int(text) <= self._high:
-            self.fail(f"{text} is not in the range from {self._low} to {self._high}", param, ctx)
-        return int(text)
+        return Whole(self._low or 0, self._high).convert(text, param, ctx)
 
 
 def _parted(text: str) -> tuple[str, str, str]:

@@ -141,7 +141,7 @@ class StreamResponder:
                     question.number, applying if size <= SMALL_BYTES else self._in_room(applying, size)
                 )
                 return
-            if (work := self._about_promises(question, fence, deadline)) is not None:
+            if (work := self.about_promises(question, fence, deadline)) is not None:
                 self._start(question.number, work)
                 return
             if question.sums:
@@ -190,7 +190,7 @@ class StreamResponder:
         applied = await self._own.apply(records, fence, deadline, question.copied)
         return frames.columns_answer(applied) if question.in_columns else frames.apply_answer(applied)
 
-    def _about_promises(
+    def about_promises(
         self, question: replica_pb2.Question, fence: Fence, deadline: float
     ) -> Awaitable[bytes] | None:
         """The work on a question about a promise; None: it is another question."""

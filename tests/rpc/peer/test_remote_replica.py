@@ -123,7 +123,7 @@ async def test_promises_are_asked_for_taken_back_and_listed(
         ("release", "k", ballot, FENCE),
         ("promises", spans, FENCE),
     ]
-    monkeypatch.setattr(StreamResponder, "_about_promises", lambda *_: None)  # a peer that is too old
+    monkeypatch.setattr(StreamResponder, "about_promises", lambda *_: None)  # a peer that is too old
     peer.own.asked.clear()
     peer.own.found = Promised(True, ballot, record)
     assert await peer.replica.promise("k", ballot, FENCE, soon()) == peer.own.found
