@@ -1,4 +1,7 @@
-"""`limedb demo`, from its start to Ctrl-C, with a browser that only notes what it is to open."""
+"""`limedb demo`, from its start to Ctrl-C, with a browser that only notes what it is to open.
+
+Tests limedb/cli/demo.py.
+"""
 
 import json
 import os

@@ -113,7 +113,7 @@ def test_a_command_ends_with_a_usage_error(cluster: RunningCluster, arguments: t
     [
         (("nope",), "No such command 'nope'. (limedb --help)"),
         (("--nope",), "No such option '--nope'. (limedb --help)"),
-        (("get",), "Missing argument 'KEY'. (limedb get --help)"),
+        (("get",), "Missing argument 'KEY...'. (limedb get --help)"),
         (("completion",), "Choose from: bash, zsh, fish (limedb completion --help)"),
         (("scan", "--limit"), "requires an argument. (limedb scan --help)"),
         (("incr", "k", "\u0661"), "(limedb incr --help)"),
