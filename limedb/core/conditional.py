@@ -27,7 +27,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from limedb.core.hlc import wall_ms_of
-from limedb.core.leases import is_mark
+from limedb.core.leases import split
 from limedb.core.record import Past, Record
 
 MIN_LINEAGE, MAX_LINEAGE = 16, 256
@@ -98,8 +98,7 @@ def renewed_lineage(states: tuple[Past, ...], ballot: int) -> tuple[Past, ...]:
     the lease that its value is attached to.
     """
     own, newest = next_lineage(states, ballot)[0], states[0]
-    if is_mark(newest.outcome):
-        own = own._replace(outcome=newest.outcome)
+    own = own._replace(outcome=split(newest.outcome)[0])
     return (own, newest, *next_lineage(states, ballot)[2:])
 
 

@@ -6,7 +6,9 @@ changes out.
 
 A lease is a reserved key with a time to live, written conditionally only. A key that is attached to it has a
 value that expires with it, and remembers the lease in the state that the write made (`core/conditional.py`,
-lineage), so that any other write of the key detaches it. The order of writes makes that hold:
+lineage), so that another write of the key detaches it. One that keeps the life of the value, as an append
+does, keeps the lease, too: its state remembers both, the lease and then what the write answered. The order of
+writes makes that hold:
 
 1. A renewal first lets each attached key live longer, and then the lease. So no attached key expires before
    its lease, also where the coordinator dies in between.
@@ -39,6 +41,7 @@ MAX_KEYS = 128
 """Keys that are attached to a lease at most: each renewal writes all of them."""
 MAX_ID = (1 << 63) - 1
 """The greatest id, so that languages without unsigned numbers have it, too."""
+MARK_BYTES = 9
 _MARK = b"l"
 
 
@@ -64,16 +67,22 @@ def mark_of(lease: int) -> bytes:
     return _MARK + lease.to_bytes(8, "big")
 
 
-def is_mark(outcome: bytes) -> bool:
-    """Whether what a state remembers is a lease."""
-    return len(outcome) == 9 and outcome.startswith(_MARK)
+def split(outcome: bytes) -> tuple[bytes, bytes]:
+    """What a state remembers of a lease, empty: it is attached to none; and what of an answer."""
+    end = MARK_BYTES if outcome.startswith(_MARK) else 0
+    return outcome[:end], outcome[end:]
+
+
+def mark_in(record: Record | None) -> bytes:
+    """What the value of a key remembers of its lease; empty: it is attached to none."""
+    if record is None or record.value is None or not record.lineage:
+        return b""
+    return split(record.lineage[0].outcome)[0]
 
 
 def is_attached(record: Record | None, lease: int) -> bool:
     """Whether the value of a key is attached to a lease."""
-    if record is None or record.value is None or not record.lineage:
-        return False
-    return record.lineage[0].outcome == mark_of(lease)
+    return mark_in(record) == mark_of(lease)
 
 
 def lease_value(ttl_ms: int, keys: Sequence[str]) -> str:

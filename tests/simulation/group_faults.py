@@ -1,6 +1,6 @@
 """Faults of groups, each found by a search (`test_groups.py`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from limedb.core.hlc import version_at
 from limedb.core.quorum import Level
@@ -23,25 +23,25 @@ def grouping(kind: type[Groups]) -> Fault:
 
 class _StoresTheUndecided(Groups):
     async def ready(
-        self, asked: PromiseRound, keys: Sequence[str], deadline: float
+        self, asked: PromiseRound, keys: Sequence[str], read_keys: Container[str], deadline: float
     ) -> Ready | Mapping[str, Record | None]:
         if self._is_open(asked.key, asked.newest):
             await self._end(asked.newest, deadline)
-        return await super().ready(asked, keys, deadline)
+        return await super().ready(asked, keys, read_keys, deadline)
 
 
 class _LeavesTheLastChange(Groups):
     async def ready(
-        self, asked: PromiseRound, keys: Sequence[str], deadline: float
+        self, asked: PromiseRound, keys: Sequence[str], read_keys: Container[str], deadline: float
     ) -> Ready | Mapping[str, Record | None]:
         if asked.newest is not None:
             self._note(asked.key, asked.newest.version)
-        return await super().ready(asked, keys, deadline)
+        return await super().ready(asked, keys, read_keys, deadline)
 
 
 class _LooksOnce(Groups):
     async def _look(self, register: str, wanted: Transaction, deadline: float) -> Judged | None:
-        return judge(wanted, await self._read(wanted.keys, deadline), self._now_ms(), 0)[0]
+        return judge(wanted, await self._read(wanted.keys, wanted.read_keys, deadline), self._now_ms(), 0)[0]
 
 
 class _StoresAnew(Groups):

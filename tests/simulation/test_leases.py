@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
-from limedb.core.leases import Lease
-from limedb.replication.conditional.operation import Operation
+from limedb.core.leases import Lease, split
+from limedb.core.record import Record
+from limedb.replication.conditional.operation import ConditionalWrite, Content, Operation
+from limedb.replication.conditional.proposer import ConditionalProposer
 from limedb.replication.coordinator import Coordinator
 from limedb.replication.leases.leases import Leases
 from limedb.replication.leases.operation import Removal
 from tests.simulation.clusters import form_of, start_cluster
+from tests.simulation.conditional_faults import coordinating
 from tests.simulation.faults import Fault, engine_with
 from tests.simulation.leases import LeaseBook, use_leases
 from tests.simulation.nemesis import USUAL, Nemesis
@@ -52,14 +55,28 @@ class _LeavesTheKeys(Leases):
         return await super()._each((each for each in operations if not isinstance(each, Removal)), deadline)
 
 
+class _Detaching(ConditionalWrite):
+    def next(self, newest: Record | None, now_ms: int) -> Content | None:
+        content = super().next(newest, now_ms)
+        return None if content is None else content._replace(outcome=split(content.outcome)[1])
+
+
+class _DetachesByAnAppend(ConditionalProposer):
+    write_class = _Detaching
+
+
 def _leasing(kind: type[Leases]) -> Fault:
     return engine_with(coordinator_class=type("FaultyCoordinator", (Coordinator,), {"leases_class": kind}))
 
 
 @pytest.mark.parametrize(
-    ("kind", "shows"),
-    [(_RenewsTheLeaseAlone, "is gone, and its lease"), (_LeavesTheKeys, "is there, and its lease")],
-    ids=["renews the lease alone", "leaves the keys"],
+    ("fault", "shows"),
+    [
+        (_leasing(_RenewsTheLeaseAlone), "is gone, and its lease"),
+        (_leasing(_LeavesTheKeys), "is there, and its lease"),
+        (coordinating(_DetachesByAnAppend), "is gone, and its lease"),
+    ],
+    ids=["renews the lease alone", "leaves the keys", "detaches by an append"],
 )
-def test_a_planted_fault_is_found(kind: type[Leases], shows: str) -> None:
-    search(partial(leases, **_leasing(kind)), shows=shows)
+def test_a_planted_fault_is_found(fault: Fault, shows: str) -> None:
+    search(partial(leases, **fault), shows=shows)

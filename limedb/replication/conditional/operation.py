@@ -12,6 +12,7 @@ from limedb.core.conditional import Attempts
 from limedb.core.edits import recalled, remembered
 from limedb.core.idempotency import MARGIN_MS
 from limedb.core.layout import Owners
+from limedb.core.leases import mark_in, split
 from limedb.core.quorum import Level, Side
 from limedb.core.record import Past, Record, is_expired
 from limedb.errors import ConditionFailedError, LimeDBError, OutcomeUnknownError, UnavailableError, brief
@@ -192,7 +193,7 @@ class ConditionalWrite(RepeatableOperation):
         except LimeDBError:
             return None
         is_remembered = write.edit is not None and self.attempts.operation
-        return made._replace(outcome=remembered(made.answer)) if is_remembered else made
+        return made._replace(outcome=made.outcome + remembered(made.answer)) if is_remembered else made
 
     def refusal(self, stands: Record | None, now_ms: int) -> LimeDBError:
         """Why a record may not be changed."""
@@ -224,9 +225,10 @@ class ConditionalWrite(RepeatableOperation):
             return None
         if own.version in self._answers:
             return self._answers[own.version]
-        if not own.outcome:
+        _, answer = split(own.outcome)
+        if not answer:
             raise LookupError
-        return recalled(own.outcome)
+        return recalled(answer)
 
     @property
     def existed_if_done(self) -> bool:
@@ -239,7 +241,8 @@ class ConditionalWrite(RepeatableOperation):
 
 def made_of(write: Write, live: Record | None, now_ms: int) -> Content:
     """What a write makes of the value that its key has at a time, milliseconds since 1970 (None: it has
-    none). A moment to expire that has passed deletes. EditRefusedError, ValueTooLargeError.
+    none). A moment to expire that has passed deletes. What keeps the life of the value keeps its lease, too.
+    EditRefusedError, ValueTooLargeError.
     """
     value, answer = write.value, None
     if write.edit is not None:
@@ -247,7 +250,7 @@ def made_of(write: Write, live: Record | None, now_ms: int) -> Content:
     if value is None or is_expired(write.expires_at_ms, now_ms):
         return Content(None, 0, answer)
     if write.keep_ttl or (live is not None and write.edit is not None and write.edit.keeps_life):
-        return Content(value, live.expires_at if live else 0, answer)
+        return Content(value, live.expires_at if live else 0, answer, mark_in(live))
     return Content(value, now_ms + write.ttl_ms if write.ttl_ms else write.expires_at_ms, answer)
 
 

@@ -15,10 +15,11 @@ wholly or not at all; here is what follows from it:
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 from limedb.core.condition import Condition, current
 from limedb.core.groups import MAX_KEYS, register_of
+from limedb.core.limits import MAX_STORED_VALUE
 from limedb.core.quorum import Level
 from limedb.core.record import Record, value_size
 from limedb.core.transactions import Judged
@@ -26,7 +27,9 @@ from limedb.errors import (
     ConditionFailedError,
     LimeDBError,
     OutcomeUnknownError,
+    ResponseTooLargeError,
     UnavailableError,
+    is_too_large,
 )
 from limedb.ports import GroupForm
 from limedb.replication.conditional.operation import Ready
@@ -41,7 +44,7 @@ from limedb.replication.groups.operation import (
 )
 from limedb.replication.groups.transaction import Comparison, Transaction
 from limedb.replication.idempotency.proposer import operation_of
-from limedb.replication.read.resolver import ReadResolver
+from limedb.replication.read.resolver import Read, ReadResolver
 from limedb.replication.replica_errors import in_terms_of
 from limedb.replication.requests import Write, Written
 from limedb.replication.write.pending import PendingWrite
@@ -53,6 +56,12 @@ LOOKS = 4
 """How often a transaction that only reads looks again, where others write, before it takes its turn with
 them.
 """
+
+
+MAX_READ_BYTES = MAX_STORED_VALUE
+"""Bytes of values that a transaction judges and answers at most."""
+SMALL_BYTES = 1024
+"""Bytes of a value that is kept although nobody reads it."""
 
 
 class Groups:
@@ -156,7 +165,7 @@ class Groups:
     # --- what the register has
 
     async def ready(
-        self, asked: PromiseRound, keys: Sequence[str], deadline: float
+        self, asked: PromiseRound, keys: Sequence[str], read_keys: Container[str], deadline: float
     ) -> Ready | Mapping[str, Record | None]:
         """As Preparing.ready."""
         newest = asked.newest
@@ -164,7 +173,7 @@ class Groups:
             if not asked.agrees:
                 return Ready(settles=True)
             await self._end(newest, deadline)
-        found = await self._read(keys, deadline)
+        found = await self._read(keys, read_keys, deadline)
         highest = max((record.version for record in found.values() if record is not None), default=0)
         return Ready(above=highest) if highest >= asked.ballot else found
 
@@ -226,7 +235,7 @@ class Groups:
         """
         before = await self._look_at(register, deadline)
         for _ in range(LOOKS):
-            found = await self._read(wanted.keys, deadline)
+            found = await self._read(wanted.keys, wanted.read_keys, deadline)
             after = await self._look_at(register, deadline)
             if after == before:
                 judged, _ = judge(wanted, found, self._now_ms(), 0)
@@ -243,13 +252,34 @@ class Groups:
             await self._end(read.record, deadline)
         return 0 if read.record is None else read.record.version
 
-    async def _read(self, keys: Sequence[str], deadline: float) -> dict[str, Record | None]:
-        """What stands of keys. LimeDBError."""
+    async def _read(
+        self, keys: Sequence[str], read_keys: Container[str], deadline: float
+    ) -> dict[str, Record | None]:
+        """What stands of keys. Of several, large values of those that aren't in `read_keys` are left out.
+        LimeDBError.
+
+        Replicas refuse to answer more than some MiB at once, and what a change overwrites may be more. So
+        keys that are too large together are read in halves.
+        """
         found: dict[str, Record | None] = {}
-        for read in await self._resolver.resolve(keys, Level.LINEARIZABLE, deadline) if keys else ():
-            if isinstance(read.record, LimeDBError):
-                raise read.record
-            found[read.key] = read.record
+        size, portions = 0, [keys] if keys else []
+        while portions:
+            portion = portions.pop()
+            reads = await self._resolver.resolve(portion, Level.LINEARIZABLE, deadline)
+            errors = [read.record for read in reads if isinstance(read.record, LimeDBError)]
+            if len(portion) > 1 and any(map(is_too_large, errors)):
+                half = len(portion) // 2
+                portions += [portion[:half], portion[half:]]
+                continue
+            if errors:
+                raise errors[0]
+            for read in reads:
+                record = found[read.key] = _slim(read, len(keys) == 1 or read.key in read_keys)
+                size += value_size(record.value or "") if record is not None else 0
+            if size > MAX_READ_BYTES:
+                raise ResponseTooLargeError(
+                    size, MAX_READ_BYTES, "compare and read fewer keys in one transaction"
+                )
         return found
 
     async def _store(self, records: Sequence[Record], level: Level, deadline: float) -> int:
@@ -269,6 +299,16 @@ class Groups:
                 raise UnavailableError(f"a change of its group could not be stored: {outcome}")
             acked.append(outcome.acked)
         return min(acked, default=0)
+
+
+def _slim(read: Read, is_whole: bool) -> Record | None:
+    """What was found; is_whole: with its value, however large that is."""
+    record = read.record
+    if isinstance(record, LimeDBError):
+        raise record
+    if is_whole or record is None or value_size(record.value or "") <= SMALL_BYTES:
+        return record
+    return Record(record.key, record.value[:0] if record.value else "", record.version, record.expires_at)
 
 
 def _failed(

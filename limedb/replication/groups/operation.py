@@ -4,15 +4,15 @@ It owns the judgement of a transaction's keys, and the change that follows. It m
 `groups.py` does. `core/groups.py` says why a change takes effect wholly or not at all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Protocol
 
 from limedb.core.condition import current
 from limedb.core.conditional import Attempts
-from limedb.core.limits import MAX_STORED_VALUE
+from limedb.core.limits import MAX_ANSWER_BYTES, MAX_STORED_VALUE
 from limedb.core.record import Past, Record, value_size
 from limedb.core.transactions import Judged, StepOutcome
-from limedb.errors import InvalidRequestError, LimeDBError
+from limedb.errors import InvalidRequestError, LimeDBError, ResponseTooLargeError
 from limedb.ports import GroupForm
 from limedb.replication.conditional.operation import (
     GO_ON,
@@ -40,8 +40,13 @@ class Preparing(Protocol):
 
     form: GroupForm
 
-    async def ready(self, asked: PromiseRound, keys: Sequence[str], deadline: float) -> "Ready | Records":
-        """What stands of keys, while a quorum has promised; else why that isn't known. LimeDBError."""
+    async def ready(
+        self, asked: PromiseRound, keys: Sequence[str], read_keys: Container[str], deadline: float
+    ) -> "Ready | Records":
+        """What stands of keys, while a quorum has promised; else why that isn't known. LimeDBError.
+
+        read_keys: those whose values count, whatever their size.
+        """
 
 
 class GroupOperation(RepeatableOperation):
@@ -61,7 +66,7 @@ class GroupOperation(RepeatableOperation):
 
     async def prepare(self, asked: PromiseRound, deadline: float) -> Ready:
         """As Operation.prepare."""
-        found = await self._group.ready(asked, self.wanted.keys, deadline)
+        found = await self._group.ready(asked, self.wanted.keys, self.wanted.read_keys, deadline)
         if isinstance(found, Ready):
             return found
         self.records, self._ballot = found, asked.ballot
@@ -107,7 +112,8 @@ def judge(
     wanted: Transaction, records: Records, now_ms: int, version: int
 ) -> tuple[Judged, Sequence[Record]]:
     """The answer to a transaction on records, at a time (milliseconds since 1970), and what it stores with a
-    version. EditRefusedError, ValueTooLargeError; InvalidRequestError: it stores too much.
+    version. EditRefusedError, ValueTooLargeError; InvalidRequestError: it stores too much;
+    ResponseTooLargeError: it reads too much.
     """
     succeeded = all(one.condition.holds(records[one.key], now_ms) for one in wanted.comparisons)
     change: list[Record] = []
@@ -116,6 +122,7 @@ def judge(
         for step in (wanted.success if succeeded else wanted.failure)
     ]
     _check_size(change)
+    _check_answer(outcomes)
     return Judged(succeeded, tuple(outcomes)), change
 
 
@@ -136,6 +143,13 @@ def _check_size(change: Sequence[Record]) -> None:
         )
 
 
+def _check_answer(outcomes: Sequence[StepOutcome]) -> None:
+    """A single value is answered whatever its size, as that of a get is."""
+    found = [value_size(one.found.value or "") for one in outcomes if one.found is not None]
+    if len(found) > 1 and sum(found) > MAX_ANSWER_BYTES:
+        raise ResponseTooLargeError(sum(found), MAX_ANSWER_BYTES, "read fewer keys in one transaction")
+
+
 class Clearing(Operation):
     """Empties a register whose change is stored. version: of the register; another one is left as it is."""
 
@@ -145,7 +159,7 @@ class Clearing(Operation):
 
     async def prepare(self, asked: PromiseRound, deadline: float) -> Ready:
         """As Operation.prepare."""
-        found = await self._group.ready(asked, (), deadline)
+        found = await self._group.ready(asked, (), (), deadline)
         return found if isinstance(found, Ready) else GO_ON
 
     def next(self, newest: Record | None, now_ms: int) -> Content | None:

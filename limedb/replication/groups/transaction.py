@@ -51,6 +51,13 @@ class Transaction(NamedTuple):
         """Its different keys, in order."""
         return [*dict.fromkeys(part.key for part in self._parts())]
 
+    @property
+    def read_keys(self) -> set[str]:
+        """Its keys whose values are judged or answered. Of the others only version and expiry count."""
+        compared = {one.key for one in self.comparisons if one.condition.value is not None}
+        steps = (*self.success, *self.failure)
+        return compared | {s.key for s in steps if isinstance(s, Lookup) or s.edit is not None}
+
     def _parts(self) -> Iterator[Comparison | Step]:
         yield from self.comparisons
         yield from self.success

@@ -11,7 +11,8 @@ Tested in tests/rpc/peer/test_stream.py.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from limedb.core.record import Record
@@ -47,6 +48,9 @@ asks at most half as many.
 """
 MAX_ANSWER_BYTES = 63 << 20
 """Bytes of one answer. A frame larger than the peer accepts would end the stream."""
+
+Work = Callable[[], Awaitable[bytes]]
+"""The work on a question; it begins when it is called, which a stream that ends at once never does."""
 
 
 class Own(Protocol):
@@ -135,11 +139,10 @@ class StreamResponder:
             deadline = self._clock.monotonic() + question.timeout_ms / 1000
             if question.records:
                 records = all_received(question.records)
-                applying = self._apply(records, fence, deadline, question)
+                applying = partial(self._apply, records, fence, deadline, question)
                 size = question.ByteSize()
-                self._start(
-                    question.number, applying if size <= SMALL_BYTES else self._in_room(applying, size)
-                )
+                is_small = size <= SMALL_BYTES
+                self._start(question.number, applying if is_small else partial(self._in_room, applying, size))
                 return
             if (work := self.about_promises(question, fence, deadline)) is not None:
                 self._start(question.number, work)
@@ -152,14 +155,15 @@ class StreamResponder:
             most = question.most_bytes or None
             found = self._own.read_stored(question.keys, fence, most)
             if found is None:
-                self._start(question.number, self._read_slowly(question.keys, fence, deadline, most))
+                work = partial(self._read_slowly, question.keys, fence, deadline, most)
+                self._start(question.number, work)
                 return
             body = frames.read_answer(found)
         except Exception as error:  # each becomes an answer
             body = _refusal(error)
         self._put(question.number, body)
 
-    def _start(self, number: int, work: Awaitable[bytes]) -> None:
+    def _start(self, number: int, work: Work) -> None:
         task = self._loop.create_task(self._finish(number, work))
         self._running.add(task)
         task.add_done_callback(self._ended)
@@ -169,17 +173,14 @@ class StreamResponder:
         if self._ready_bytes <= MAX_READY_BYTES:
             self._has_room.set()
 
-    async def _in_room(self, work: Coroutine[None, None, bytes], size: int) -> bytes:
+    async def _in_room(self, work: Work, size: int) -> bytes:
         """Process a large question when there is room for it. OverloadedError: there is none."""
-        try:
-            with await self._memory.wait(self._holder, PEER_COPIES * size, ROOM_SECONDS):
-                return await work
-        finally:
-            work.close()  # in case it was never started
+        with await self._memory.wait(self._holder, PEER_COPIES * size, ROOM_SECONDS):
+            return await work()
 
-    async def _finish(self, number: int, work: Awaitable[bytes]) -> None:
+    async def _finish(self, number: int, work: Work) -> None:
         try:
-            body = await work
+            body = await work()
         except Exception as error:
             body = _refusal(error)
         self._put(number, body)
@@ -192,11 +193,12 @@ class StreamResponder:
 
     def about_promises(
         self, question: replica_pb2.Question, fence: Fence, deadline: float
-    ) -> Awaitable[bytes] | None:
+    ) -> Work | None:
         """The work on a question about a promise; None: it is another question."""
         if question.HasField("promise"):
-            return self._promise(question.promise, fence, deadline)
-        return self._release(question.release, fence, deadline) if question.HasField("release") else None
+            return partial(self._promise, question.promise, fence, deadline)
+        is_release = question.HasField("release")
+        return partial(self._release, question.release, fence, deadline) if is_release else None
 
     async def _promise(self, asked: replica_pb2.PromiseRequest, fence: Fence, deadline: float) -> bytes:
         promised = await self._own.promise(asked.key, asked.ballot, fence, deadline)

@@ -21,6 +21,7 @@ from limedb.errors import (
     LevelUnreachableError,
     LimeDBError,
     OutcomeUnknownError,
+    ResponseTooLargeError,
 )
 from limedb.replication.coordinator import Write, Written
 from limedb.replication.groups.transaction import Comparison, Lookup, Step, Transaction
@@ -213,6 +214,43 @@ async def test_the_next_change_is_judged_on_what_was_left() -> None:
     assert judged.succeeded
     assert (await get(other, X), await get(other, Y)) == ("next", "left")
     await ended(one, other)
+
+
+@virtual
+async def test_keys_are_changed_together_that_are_too_large_to_be_read_together() -> None:
+    nodes = Nodes()
+    one, other = nodes.coordinator(A), nodes.coordinator(B)
+    large, keys = "x" * (3 << 20), [f"{{g}}{i}" for i in range(4)]
+    await transact(one, (), [Write(key, large) for key in keys])
+    there = when((keys[0], Condition(exists=True)), (keys[1], Condition(value=large)))
+    judged, _ = await transact(other, there, [Write(keys[0], "0"), Write(keys[1], None)])
+    assert judged == Judged(True, (StepOutcome(True), StepOutcome(True)))
+    outcomes = await one.coordinator.write_many([Write(key, "new") for key in keys[1:]], Level.QUORUM, soon())
+    assert [getattr(outcome, "existed", outcome) for outcome in outcomes] == [False, True, True]
+    assert [await get(one, key) for key in keys] == ["0", "new", "new", "new"]
+    await ended(one, other)
+
+
+@virtual
+async def test_what_is_too_large_to_be_answered_is_refused_before_anything_is_written() -> None:
+    nodes = Nodes()
+    seat = nodes.coordinator()
+    large, keys = "x" * (3 << 20), [f"{{g}}{i}" for i in range(7)]
+    for key in keys:
+        await put(seat, key, large)
+    reads: list[Step] = [Lookup(key) for key in keys[:2]]
+    for steps in (reads, [*reads, Write(X, "1")]):
+        with pytest.raises(ResponseTooLargeError, match="read fewer keys in one transaction"):
+            await transact(seat, (), steps)
+    compared = when(*((key, Condition(value=large)) for key in keys))
+    with pytest.raises(ResponseTooLargeError, match="compare and read fewer keys"):
+        await transact(seat, compared, [Write(X, "1")])
+    assert await get(seat, X) is None
+    judged, _ = await transact(seat, (), reads[:1])
+    (step,) = judged.steps
+    assert step.found is not None
+    assert step.found.value == large
+    await ended(seat)
 
 
 @virtual

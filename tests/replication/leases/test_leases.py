@@ -8,6 +8,7 @@ import asyncio
 import pytest
 
 from limedb.core.condition import Condition
+from limedb.core.edits import Append, Increment, Swap
 from limedb.core.leases import MAX_KEYS
 from limedb.core.quorum import Level
 from limedb.errors import (
@@ -89,6 +90,47 @@ async def test_a_key_that_others_write_is_detached() -> None:
     found = [await get(seat, key) for key in ("plain", "conditional", "deleted", "kept")]
     assert found == ["own", "own", None, None]
     await ended(seat)
+
+
+@virtual
+async def test_what_keeps_the_life_of_a_value_keeps_its_lease_too() -> None:
+    nodes = Nodes()
+    seat = nodes.coordinator()
+    lease = await seat.coordinator.leases.grant(TTL_MS, soon())
+    began = (START_MS + int(asyncio.get_running_loop().time() * 1000)).to_bytes(6, "big")
+    writes = [
+        Write("appended", "+", edit=Append(1000), idempotency_key=began + b"a" * 10),
+        Write("counted", "", edit=Increment(1), idempotency_key=began + b"c" * 10),
+        Write("kept", "new", keep_ttl=True),
+        Write("swapped", "new", keep_ttl=True, edit=Swap(1000), idempotency_key=began + b"s" * 10),
+    ]
+    for write in writes:
+        await attach(seat, lease, write.key, "1")
+    answers = [(await seat.coordinator.write(write, Level.QUORUM, soon())).answer for write in writes]
+    assert answers == ["2", "2", None, "1"]
+    for _ in range(4):
+        await asyncio.sleep(6)
+        await seat.coordinator.leases.renew(lease, soon())
+    assert [await get(seat, write.key) for write in writes] == ["1+", "2", "new", "new"]
+    assert await seat.coordinator.leases.revoke(lease, soon()) == 4
+    assert [await get(seat, write.key) for write in writes] == [None] * 4
+    await ended(seat)
+
+
+@virtual
+async def test_an_edit_of_an_attached_key_answers_the_same_when_it_is_sent_again() -> None:
+    nodes = Nodes()
+    one, other = nodes.coordinator(A), nodes.coordinator(B)
+    lease = await one.coordinator.leases.grant(TTL_MS, soon())
+    await attach(one, lease, "a", "1")
+    began = (START_MS + int(asyncio.get_running_loop().time() * 1000)).to_bytes(6, "big")
+    wanted = Write("a", "", edit=Increment(5), idempotency_key=began + b"k" * 10)
+    assert (await one.coordinator.write(wanted, Level.QUORUM, soon())).answer == "6"
+    await other.coordinator.leases.renew(lease, soon())
+    again = await other.coordinator.write(wanted._replace(attempt=1), Level.QUORUM, soon())
+    assert again.answer == "6"
+    assert await get(one, "a") == "6"
+    await ended(one, other)
 
 
 @virtual
