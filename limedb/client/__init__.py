@@ -12,7 +12,7 @@ from limedb.client.arguments import Consistency, Duration, Value, tls_of
 from limedb.client.client import Client
 from limedb.client.counters import Counter, SyncCounter
 from limedb.client.feeds import Feed, Watch
-from limedb.client.leases import Lease
+from limedb.client.leases import Lease, LeaseStatus
 from limedb.client.locks import Leader, Lock
 from limedb.client.outcomes import Entry
 from limedb.client.routing import Follow
@@ -33,6 +33,7 @@ __all__ = [
     "Feed",
     "Leader",
     "Lease",
+    "LeaseStatus",
     "Lock",
     "Receipt",
     "SyncClient",

@@ -30,27 +30,28 @@ def condition_of(
     if_absent: bool,
     if_value: Value | Ungiven | None,
     if_exists: bool,
+    begin: str = "if_",
 ) -> CuriousCondition | None:
-    """Return the condition of a write; None: it has none. InvalidRequestError: there are two, or one makes no
-    sense.
+    """Return the condition of a write; None: it has none. begin: of the arguments' names in the caller's
+    function. InvalidRequestError: there are two, or one makes no sense.
     """
-    is_absent, is_there = flag("if_absent", if_absent), flag("if_exists", if_exists)
+    is_absent, is_there = flag(f"{begin}absent", if_absent), flag(f"{begin}exists", if_exists)
     given = {
-        "if_version": not isinstance(if_version, Ungiven),
-        "if_absent": is_absent,
-        "if_value": not isinstance(if_value, Ungiven),
-        "if_exists": is_there,
+        f"{begin}version": not isinstance(if_version, Ungiven),
+        f"{begin}absent": is_absent,
+        f"{begin}value": not isinstance(if_value, Ungiven),
+        f"{begin}exists": is_there,
     }
     names = [name for name, is_given in given.items() if is_given]
     if len(names) > 1:
         raise InvalidRequestError(f"key {brief(key)} has {' and '.join(names)}: give one of them")
     if if_version is None or if_value is None:  # what a read returns of a key that has no value
-        name = "if_version" if if_version is None else "if_value"
+        name = "version" if if_version is None else "value"
         raise InvalidRequestError(
-            f"key {brief(key)} has {name}=None; if it is to have no value, give if_absent=True"
+            f"key {brief(key)} has {begin}{name}=None; if it is to have no value, give {begin}absent=True"
         )
     if not isinstance(if_version, Ungiven):
-        return CuriousCondition(version=whole_number("if_version", if_version, 0, MAX_VERSION))
+        return CuriousCondition(version=whole_number(f"{begin}version", if_version, 0, MAX_VERSION))
     if not isinstance(if_value, Ungiven):
         check_value(key, if_value)
         return CuriousCondition(value=if_value)

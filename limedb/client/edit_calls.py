@@ -23,7 +23,7 @@ from limedb.client.arguments import (
 from limedb.client.feed_calls import FeedCalls
 from limedb.client.outcomes import Answered, Edited, Outcome
 from limedb.client.retrying_executor import PendingCall, new_key
-from limedb.client.transactions import Transaction
+from limedb.client.transactions import Transaction, reads_only
 from limedb.core.edits import LEAST_NUMBER, MOST_NUMBER
 from limedb.errors import InvalidRequestError, brief
 from limedbpb.v1 import kv_pb2
@@ -122,7 +122,8 @@ class EditCalls(FeedCalls):
         self, key: str, request: kv_pb2.TxnRequest, timeout: Duration | None = None
     ) -> kv_pb2.TxnResponse:
         """Send a transaction until it has an outcome; return the answer. key: one of its keys. Use `txn`."""
-        outcome = await self._carry_out("txn", key, request.SerializeToString(), None, timeout)
+        is_read = reads_only(request)
+        outcome = await self._carry_out("txn", key, request.SerializeToString(), None, timeout, is_read)
         return cast("kv_pb2.TxnResponse", cast("Answered", outcome).answer)
 
     async def _edit(
@@ -134,13 +135,20 @@ class EditCalls(FeedCalls):
         return cast("Edited", outcome).answer
 
     async def _carry_out(
-        self, operation: str, key: str, data: bytes, consistency: Consistency, timeout: Duration | None
+        self,
+        operation: str,
+        key: str,
+        data: bytes,
+        consistency: Consistency,
+        timeout: Duration | None,
+        is_read: bool = False,
     ) -> Outcome:
-        """Send a change until it has an outcome. data: its message."""
+        """Send a change until it has an outcome. data: its message. is_read: it changes nothing."""
         level = self._level if consistency is None else level_of(consistency)
         limit = self._timeout if timeout is None else seconds_of(timeout)
         executor = self._opened()
-        job = PendingCall(key, data, new_key(), monotonic(), version=0, operation=operation)
+        once = b"" if is_read else new_key()
+        job = PendingCall(key, data, once, monotonic(), version=0, operation=operation, is_read=is_read)
         await executor.carry([job], level, executor.time() + limit)
         if (error := job.error()) is not None:
             raise error

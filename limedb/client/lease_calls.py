@@ -13,9 +13,9 @@ from google.protobuf.message import Message
 from limedb.client.arguments import Duration, whole_number
 from limedb.client.edit_calls import EditCalls
 from limedb.client.holding import DEFAULT_LOCK_SECONDS, check_callback
-from limedb.client.leases import Lease, LeaseHold, ttl_of
+from limedb.client.leases import Lease, LeaseHold, LeaseStatus, ttl_of
 from limedb.client.outcomes import Answered
-from limedb.core.leases import LEAST_TTL_MS, MAX_ID, MOST_TTL_MS, key_of
+from limedb.core.leases import MAX_ID, key_of
 from limedbpb.v1 import lease_pb2
 
 
@@ -35,17 +35,21 @@ class LeaseCalls(EditCalls):
         check_callback(on_lost)
         return Lease(lambda lost: LeaseHold(self, life, self._timeout, lost), None, on_lost)
 
-    async def grant_lease(self, ttl_ms: int, timeout: Duration | None = None) -> int:
-        """Grant a lease that the caller renews itself; return its id. ttl_ms: milliseconds."""
-        whole_number("ttl_ms", ttl_ms, LEAST_TTL_MS, MOST_TTL_MS)
+    async def grant_lease(self, ttl: Duration, timeout: Duration | None = None) -> int:
+        """Grant a lease that the caller renews itself; return its id. ttl: how long it lives without a
+        renewal, 1 s to 24 h. Without an answer there may be one nevertheless, which expires.
+        """
+        ttl_ms = round(ttl_of(ttl) * 1000)
         answer = await self._asked("grant_lease", "", lease_pb2.GrantLeaseRequest(ttl_ms=ttl_ms), timeout)
         return int(answer.id)
 
-    async def renew_lease(self, lease: int, timeout: Duration | None = None) -> int:
-        """Renew a lease; return the milliseconds that it lives from now on."""
+    async def renew_lease(self, lease: int, timeout: Duration | None = None) -> float:
+        """Renew a lease and all keys that are attached to it; return the seconds that it lives from now on.
+        Each of these keys gets a new version.
+        """
         whole_number("lease", lease, 1, MAX_ID)
         request = lease_pb2.RenewLeaseRequest(id=lease)
-        return int((await self._asked("renew_lease", key_of(lease), request, timeout)).ttl_ms)
+        return float((await self._asked("renew_lease", key_of(lease), request, timeout)).ttl_ms / 1000)
 
     async def revoke_lease(self, lease: int, timeout: Duration | None = None) -> int:
         """Revoke a lease, and delete the keys that are attached to it; return how many these were."""
@@ -53,14 +57,12 @@ class LeaseCalls(EditCalls):
         request = lease_pb2.RevokeLeaseRequest(id=lease)
         return int((await self._asked("revoke_lease", key_of(lease), request, timeout)).deleted)
 
-    async def look_at_lease(
-        self, lease: int, timeout: Duration | None = None
-    ) -> lease_pb2.LeaseTimeToLiveResponse:
-        """Return what nodes know of a lease: granted_ttl_ms, ttl_ms and keys."""
+    async def lease_status(self, lease: int, timeout: Duration | None = None) -> LeaseStatus:
+        """Return what nodes know of a lease."""
         whole_number("lease", lease, 1, MAX_ID)
         request = lease_pb2.LeaseTimeToLiveRequest(id=lease)
         answer = await self._asked("lease_time_to_live", key_of(lease), request, timeout)
-        return cast("lease_pb2.LeaseTimeToLiveResponse", answer)
+        return LeaseStatus(lease, answer.granted_ttl_ms / 1000, answer.ttl_ms / 1000, tuple(answer.keys))
 
     async def _asked(self, operation: str, key: str, request: Message, timeout: Duration | None) -> Any:  # noqa: ANN401 (each operation has its own)
         outcome = await self._carry_out(operation, key, request.SerializeToString(), None, timeout)

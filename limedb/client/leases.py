@@ -7,12 +7,13 @@ Tested in tests/client/test_leases.py.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from datetime import timedelta
+from typing import NamedTuple, Protocol
 
-from limedb.client.arguments import Duration, milliseconds, shown
+from limedb.client.arguments import Duration, is_number, milliseconds, shown
 from limedb.client.holding import RELIED, GoneError, Hold, now
 from limedb.client.locks import Lock
-from limedb.core.leases import LEAST_TTL_MS, MOST_TTL_MS
+from limedb.core.leases import LEAST_TTL_MS, MAX_ID, MOST_TTL_MS
 from limedb.errors import (
     InvalidRequestError,
     LeaseLostError,
@@ -20,24 +21,32 @@ from limedb.errors import (
     LockLostError,
     RequestTimeoutError,
 )
-from limedbpb.v1 import lease_pb2
+
+
+class LeaseStatus(NamedTuple):
+    """What nodes know of a lease.
+
+    id: its id. ttl: how long each renewal lets it live, in seconds. left: how long it lives still, in
+    seconds. keys: those that were attached to it; one that was written without the lease since stays among
+    them until 128 are listed.
+    """
+
+    id: int
+    ttl: float
+    left: float
+    keys: tuple[str, ...]
 
 
 class Calls(Protocol):
     """The calls of a client."""
 
-    async def grant_lease(self, ttl_ms: int, timeout: Duration | None = None) -> int:
+    async def grant_lease(self, ttl: Duration, timeout: Duration | None = None) -> int:
         """As in Client."""
 
-    async def renew_lease(self, lease: int, timeout: Duration | None = None) -> int:
+    async def renew_lease(self, lease: int, timeout: Duration | None = None) -> float:
         """As in Client."""
 
     async def revoke_lease(self, lease: int, timeout: Duration | None = None) -> int:
-        """As in Client."""
-
-    async def look_at_lease(
-        self, lease: int, timeout: Duration | None = None
-    ) -> lease_pb2.LeaseTimeToLiveResponse:
         """As in Client."""
 
 
@@ -59,7 +68,7 @@ class LeaseHold(Hold):
         if self.token:
             raise InvalidRequestError("the lease is held by this object already")
         self._reason, began = "", now()
-        self.token = self._last = await self._leases.grant_lease(round(self._ttl * 1000), self._timeout)
+        self.token = self._last = await self._leases.grant_lease(self._ttl, self._timeout)
         self._until = began + self._ttl * RELIED
         if now() >= self._until:
             raise RequestTimeoutError(self._ttl * RELIED, "the nodes, which is longer than the lease lives")
@@ -101,16 +110,16 @@ def ttl_of(ttl: Duration) -> float:
     """Return the life of a lease in seconds. InvalidRequestError: it is too short or too long, or makes no
     sense.
     """
-    life_ms = milliseconds(ttl)
-    if not LEAST_TTL_MS <= life_ms <= MOST_TTL_MS:
+    seconds = ttl.total_seconds() if isinstance(ttl, timedelta) else ttl
+    if not (is_number(seconds) and LEAST_TTL_MS <= seconds * 1000 <= MOST_TTL_MS):
         raise InvalidRequestError(f"ttl={shown(ttl)}: a lease lives for 1 s to 24 h")
-    return life_ms / 1000
+    return milliseconds(ttl) / 1000
 
 
 def check_lease(key: str, lease: object) -> int:
     """Return the id of a lease to which a key is to be attached. InvalidRequestError: it isn't one."""
     found = lease.token if isinstance(lease, Lock) else lease
-    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+    if not isinstance(found, int) or isinstance(found, bool) or not 1 <= found <= MAX_ID:
         raise InvalidRequestError(
             f"key {key!r:.80}: lease={shown(lease)} is no lease, or one that isn't held"
         )

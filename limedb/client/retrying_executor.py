@@ -16,7 +16,7 @@ from limedb.client.edits import Edits
 from limedb.client.node_connection import NodeConnection
 from limedb.client.outcomes import NoAnswer, Outcome, RetryPolicy, again, asked_seconds, error_of, is_unknown
 from limedb.client.routing import Routing
-from limedb.errors import ConditionFailedError, LimeDBError
+from limedb.errors import ConditionFailedError, LimeDBError, OutcomeUnknownError
 from limedbpb.v1 import record_pb2
 
 
@@ -26,12 +26,13 @@ class PendingCall:
     since `began` (seconds, monotonic). outcome: the last one; unknown: the first that left open whether it
     was written. reads: the kind of batch that a read travels in. version: of a write that depends on what its
     key has, the version that it requires (0: none); None: it depends on nothing. operation: of an edit, whose
-    write is then the bytes of its own message; empty: it is none.
+    write is then the bytes of its own message; empty: it is none. is_read: it changes nothing.
     """
 
     __slots__ = (
         "_attempt",
         "began",
+        "is_read",
         "key",
         "once",
         "operation",
@@ -52,8 +53,9 @@ class PendingCall:
         reads: type[Reads] = Reads,
         version: int | None = None,
         operation: str = "",
+        is_read: bool = False,
     ) -> None:
-        self.operation = operation
+        self.operation, self.is_read = operation, is_read or write is None
         self.key, self.write, self.once, self.reads, self.version = key, write, once, reads, version
         self.outcome: Outcome = NoAnswer("", "there was no time to send it", begun=False)
         self.unknown: Outcome | None = None
@@ -67,7 +69,7 @@ class PendingCall:
         """Take the outcome of a try; return whether to try again."""
         self.tries += 1
         self.outcome = outcome
-        if self.write is None:
+        if self.is_read:
             return again(outcome, is_write=False, repeatable=False)
         if is_unknown(outcome):
             self.unknown = self.unknown or outcome
@@ -86,11 +88,13 @@ class PendingCall:
 
     def error(self) -> LimeDBError | None:
         """Return the error that the caller gets; None: the call succeeded."""
-        error = error_of(self.key, self.outcome, self.write is not None)
+        error = last = error_of(self.key, self.outcome, not self.is_read)
         if error is not None and self.unknown is not None and not self._never_wrote():
             error = error_of(self.key, self.unknown, is_write=True)
         if error is not None:
             error.tried = tried_words(self.tries, time.monotonic() - self.began)
+            if last is not error and not isinstance(last, OutcomeUnknownError):
+                error.tried += f"; the last try: {last}"
         return error
 
     def _never_wrote(self) -> bool:

@@ -13,6 +13,7 @@ from limedb.client.arguments import Consistency, Duration, Value, check_key
 from limedb.client.client import Client
 from limedb.client.counters import SyncCounter
 from limedb.client.holding import DEFAULT_LOCK_SECONDS
+from limedb.client.leases import LeaseStatus
 from limedb.client.sync_locks import SyncLeader, SyncLease, SyncLock
 from limedb.client.transactions import SyncTransaction
 
@@ -71,3 +72,19 @@ class SyncCoordination:
     ) -> SyncLease:
         """See Client.lease."""
         return SyncLease(self._client.lease(ttl, on_lost=on_lost), self._run)
+
+    def grant_lease(self, ttl: Duration, timeout: Duration | None = None) -> int:
+        """See Client.grant_lease."""
+        return self._run(self._client.grant_lease(ttl, timeout))
+
+    def renew_lease(self, lease: int, timeout: Duration | None = None) -> float:
+        """See Client.renew_lease."""
+        return self._run(self._client.renew_lease(lease, timeout))
+
+    def revoke_lease(self, lease: int, timeout: Duration | None = None) -> int:
+        """See Client.revoke_lease."""
+        return self._run(self._client.revoke_lease(lease, timeout))
+
+    def lease_status(self, lease: int, timeout: Duration | None = None) -> LeaseStatus:
+        """See Client.lease_status."""
+        return self._run(self._client.lease_status(lease, timeout))

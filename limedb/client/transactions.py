@@ -75,7 +75,7 @@ class Steps:
         or any value.
         """
         check_key(key)
-        condition = condition_of(key, version, absent, value, exists)
+        condition = condition_of(key, version, absent, value, exists, begin="")
         if condition is None:
             raise InvalidRequestError(
                 f"key {brief(key)} is compared with nothing: give version, absent, value or exists"
@@ -128,7 +128,9 @@ class Steps:
         return self._add(key, kv_pb2.TxnStep(increment=step))
 
     def otherwise(self) -> Self:
-        """What follows is for the case that a comparison doesn't hold."""
+        """What follows is for the case that a comparison fails. InvalidRequestError: it is already."""
+        if self._is_otherwise:
+            raise InvalidRequestError("a transaction has two otherwise(): give one")
         self._is_otherwise = True
         return self
 
@@ -180,6 +182,11 @@ class SyncTransaction(Steps):
     def commit(self, *, timeout: Duration | None = None) -> TransactionResult:
         """See Transaction.commit."""
         return self._result(self._send(self._first_key, self._request, timeout))
+
+
+def reads_only(request: kv_pb2.TxnRequest) -> bool:
+    """Return whether a transaction never writes."""
+    return all(step.WhichOneof("step") == "get" for step in (*request.success, *request.failure))
 
 
 def _step_result(step: kv_pb2.TxnStep, result: kv_pb2.TxnResult) -> StepResult:

@@ -20,8 +20,8 @@ class LimeDBError(Exception):
     must ask for less at once. Subclasses inherit all except the reason.
 
     Attributes: tried: how often and for how long the call was tried before it failed, if more than once:
-    "tried 3 times in 1.2 s". retry_seconds: the time after which the node that refused it may admit it;
-    0: unknown.
+    "tried 3 times in 1.2 s"; and how the last try failed, where that is another error. retry_seconds: the
+    time after which the node that refused it may admit it; 0: unknown.
     """
 
     reason = "FAILED"

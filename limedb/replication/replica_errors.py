@@ -38,12 +38,19 @@ def failure_text(error: LimeDBError) -> str:
     return str(error)
 
 
-def in_terms_of(error: LimeDBError, own_key: str, key: str) -> LimeDBError:
-    """An error of a key of LimeDB's own as one of a key that its caller knows."""
+def in_terms_of(error: LimeDBError, own_key: str, key: str, noun: str = "key") -> LimeDBError:
+    """An error of a key of LimeDB's own as one of a key that its caller knows, or of something else that has
+    a noun and a name.
+    """
     if getattr(error, "key", None) == own_key:
-        own, theirs = brief(own_key), brief(key)
+        own = brief(own_key)
+        theirs = brief(key) if noun == "key" else key
+
+        def renamed(text: str) -> str:
+            return text.replace(f"key {own}", f"{noun} {theirs}").replace(own, theirs)
+
         error.key = key  # type: ignore[attr-defined]
-        error.args = tuple(str(arg).replace(own, theirs) for arg in error.args)
+        error.args = tuple(renamed(str(arg)) for arg in error.args)
         if isinstance(missing := getattr(error, "missing", None), dict):
-            missing.update({url: why.replace(own, theirs) for url, why in missing.items()})
+            missing.update({url: renamed(why) for url, why in missing.items()})
     return error

@@ -7,6 +7,7 @@ import asyncio
 import signal
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,9 @@ async def test_a_key_is_there_as_long_as_the_block_runs(cluster: RunningCluster)
         async with db.lease(1) as lease:
             assert lease.is_held
             await db.set(key, "here", lease=lease)
-            shown = await db.look_at_lease(lease.id)
-            assert (shown.granted_ttl_ms, [*shown.keys]) == (1000, [key])
+            shown = await db.lease_status(lease.id)
+            assert (shown.id, shown.ttl, shown.keys) == (lease.id, 1, (key,))
+            assert 0 < shown.left <= 1
             await asyncio.sleep(2.5)  # more than two lives
             assert await db.get(key, consistency="linearizable") == "here"
             id_ = lease.id
@@ -129,13 +131,32 @@ def test_a_client_without_asyncio_has_leases(cluster: RunningCluster) -> None:
         assert db.get(key, consistency="linearizable") is None
 
 
+def test_a_lease_is_kept_by_hand(cluster: RunningCluster) -> None:
+    key = new_key()
+    with limedb.connect_sync(cluster.nodes[0].address) as db:
+        lease = db.grant_lease(timedelta(seconds=600))
+        db.set(key, "here", lease=lease)
+        assert 0 < db.renew_lease(lease) <= 600
+        status = db.lease_status(lease)
+        assert (status.id, status.ttl, status.keys) == (lease, 600, (key,))
+        assert 500 < status.left <= 600
+        assert db.append(key, "!") == 5
+        assert db.revoke_lease(lease) == 1
+        assert db.get(key, consistency="linearizable") is None
+        for use in (db.renew_lease, db.revoke_lease, db.lease_status):
+            with pytest.raises(LeaseNotFoundError):
+                use(lease)
+
+
 async def test_what_is_no_lease_is_refused(node: str) -> None:
     async with limedb.connect(node) as db:
-        for ttl in (0.5, 100_000, "10", -1, float("nan")):
-            with pytest.raises(InvalidRequestError, match="ttl="):
+        for ttl in (0, 0.5, 100_000, "10", -1, float("nan"), None, True):
+            with pytest.raises(InvalidRequestError, match="a lease lives for 1 s to 24 h"):
                 db.lease(ttl)  # type: ignore[arg-type]
+            with pytest.raises(InvalidRequestError, match="a lease lives for 1 s to 24 h"):
+                await db.grant_lease(ttl)  # type: ignore[arg-type]
         ended: Lease = db.lease(5)
-        for wrong in (0, -1, "5", True, 1.5, ended):
+        for wrong in (0, -1, "5", True, 1.5, 1 << 63, ended):
             with pytest.raises(InvalidRequestError, match="is no lease"):
                 await db.set("k", "v", lease=wrong)  # type: ignore[arg-type]
         async with db.lease(5) as lease:

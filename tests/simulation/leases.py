@@ -127,7 +127,9 @@ class _LeaseClient:
         for key in keys:
             found = await self._read(key)
             if now() < self.sure_until and found is not Ellipsis:
-                assert str(found or "").startswith(self.name), f"{key} is gone, and its lease {self.lease} lives"
+                assert str(found or "").startswith(self.name), (
+                    f"{key} is gone, and its lease {self.lease} lives"
+                )
                 self.book.there += 1
 
     async def _check_gone(self, keys: list[str]) -> None:

@@ -111,7 +111,7 @@ class Leases:
         """The lease of an id. LeaseNotFoundError: it has ended. UnavailableError."""
         (read,) = await self._resolver.resolve((key_of(lease),), Level.LINEARIZABLE, deadline)
         if isinstance(read.record, LimeDBError):
-            raise in_terms_of(read.record, key_of(lease), f"lease {lease}")
+            raise in_terms_of(read.record, key_of(lease), str(lease), "lease")
         live = current(read.record, self._now_ms())
         if live is None:
             raise LeaseNotFoundError(lease)
@@ -156,7 +156,7 @@ class Leases:
         except ConditionFailedError:
             return None
         except LimeDBError as error:
-            raise in_terms_of(error, key_of(lease), f"lease {lease}") from None
+            raise in_terms_of(error, key_of(lease), str(lease), "lease") from None
 
     async def _each(self, operations: Iterable[Operation], deadline: float) -> list[bool]:
         """Carry out operations, some at a time; whether each has changed its key. LimeDBError."""
@@ -186,4 +186,5 @@ class Leases:
 
 
 def _contended(lease: int) -> LimeDBError:
-    return OutcomeUnknownError(f"lease {lease}", 1, 0, {"the lease": "others change it all the time"})
+    error = OutcomeUnknownError(key_of(lease), 1, 0, {"the lease": "others change it all the time"})
+    return in_terms_of(error, key_of(lease), str(lease), "lease")

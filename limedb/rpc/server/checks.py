@@ -151,7 +151,12 @@ class Checks:
 
     def transaction(self, wanted: Transaction) -> Transaction:
         """Return a transaction if its keys are of one group, and all its parts within the limits."""
-        for one in wanted.comparisons:
+        for place, one in enumerate(wanted.comparisons):
+            if not any(named is not None for named in one.condition):
+                raise InvalidRequestError(
+                    f"compare[{place}] asks nothing of key {one.key!r}: set version (0: none), value, blob"
+                    " or exists in its condition; in REST ifVersion, ifValue, ifBlob, ifExists or ifAbsent"
+                )
             self.write(Write(one.key, None, condition=one.condition))
         for step in (*wanted.success, *wanted.failure):
             self.write(step) if isinstance(step, Write) else self.key(step.key)

@@ -191,9 +191,7 @@ class StreamResponder:
         applied = await self._own.apply(records, fence, deadline, question.copied)
         return frames.columns_answer(applied) if question.in_columns else frames.apply_answer(applied)
 
-    def about_promises(
-        self, question: replica_pb2.Question, fence: Fence, deadline: float
-    ) -> Work | None:
+    def about_promises(self, question: replica_pb2.Question, fence: Fence, deadline: float) -> Work | None:
         """The work on a question about a promise; None: it is another question."""
         if question.HasField("promise"):
             return partial(self._promise, question.promise, fence, deadline)

@@ -12,6 +12,7 @@ from limedb.core.moment import MAX_EXPIRES_AT_MS, MIN_EXPIRES_AT_MS
 from limedb.core.quorum import Level
 from limedb.errors import InvalidKeyError, InvalidRequestError, ValueTooLargeError
 from limedb.replication.coordinator import Write
+from limedb.replication.groups.transaction import Comparison, Transaction
 from limedb.rpc.server.checks import Checks
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
@@ -138,6 +139,9 @@ def test_gossip_that_no_node_sends_is_refused_by_its_size() -> None:
 def test_conditions_that_name_nothing_are_refused() -> None:
     with pytest.raises(InvalidRequestError, match="condition for key 'k' is empty: set version"):
         checks.write(Write("k", "v", condition=Condition()))
+    compared = Comparison("{g}k", Condition(version=0)), Comparison("{g}l", Condition())
+    with pytest.raises(InvalidRequestError, match=r"compare\[1\] asks nothing of key '\{g\}l': set version"):
+        checks.transaction(Transaction(compared, ()))
     for condition in Condition(version=0), Condition(value=""), Condition(exists=False):
         assert checks.write(Write("k", "v", condition=condition)).condition is condition
 
