@@ -384,11 +384,8 @@ class ConditionalProposer:
     def _failed(self, operation: Operation, error: LimeDBError) -> LimeDBError:
         if not operation.may_be_stored:
             return error
-        return self._unknown(operation, {"it could not be found out": str(error)})
-
-    @staticmethod
-    def _unknown(operation: Operation, missing: dict[str, str]) -> OutcomeUnknownError:
-        return OutcomeUnknownError(operation.key, operation.need, 0, missing)
+        why = {"it could not be found out": str(error)}
+        return OutcomeUnknownError(operation.key, operation.need, 0, why)
 
     def _written(
         self, operation: Operation, version: int, existed: bool, acks: ReplicaAcks | None, layout: Layout
