@@ -39,6 +39,7 @@ _COMMANDS = {
     "get-and-del": ("limedb.cli.edits:get_and_del", "Delete a key, and print its value."),
     "txn": ("limedb.cli.txn:txn", "Change several keys at once, if they have what they must."),
     "lock": ("limedb.cli.lock:lock", "Run a command while holding a lock."),
+    "lease": ("limedb.cli.lease:lease", "Keep keys there as long as somebody renews them."),
     "keys": ("limedb.cli.browse:keys", "List keys, of the cluster or of one node."),
     "scan": ("limedb.cli.browse:scan", "List keys with their values."),
     "count": ("limedb.cli.ranges:count", "Count the keys with a prefix."),

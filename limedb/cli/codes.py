@@ -9,6 +9,7 @@ from limedb.errors import (
     ExposedError,
     InvalidRequestError,
     KeyNotFoundError,
+    LeaseNotFoundError,
     LimeDBError,
     RemoteError,
 )
@@ -37,7 +38,7 @@ def code_of(error: LimeDBError) -> int:
         return USAGE
     if isinstance(error, ConfigError | ExposedError | InvalidRequestError):
         return USAGE
-    if error.reason == KeyNotFoundError.reason:
+    if error.reason in (KeyNotFoundError.reason, LeaseNotFoundError.reason):
         return NOT_FOUND
     if error.reason == ConditionFailedError.reason:
         return CONDITION_FAILED

@@ -29,6 +29,7 @@ from limedb.cli.output import (
 from limedb.cli.ranges import InRange, range_options
 from limedb.core.condition import Condition
 from limedb.core.hlc import MAX_VERSION
+from limedb.core.leases import MAX_ID
 from limedb.core.limits import MAX_TTL_MS
 from limedb.core.quorum import Level
 from limedb.core.receipt import Receipt
@@ -119,6 +120,9 @@ def get(
     " passed deletes KEY.",
 )
 @click.option("--keep-ttl", is_flag=True, help="Let it expire when the value before it would have.")
+@click.option(
+    "--lease", type=Whole(1, MAX_ID), metavar="ID", help="Keep it as long as this lease (`limedb lease`)."
+)
 @version_option
 @click.option("--if-absent", is_flag=True, help="Store it only if KEY has no value.")
 @click.option("--if-exists", is_flag=True, help="Store it only if KEY has a value.")
@@ -135,6 +139,7 @@ def set_(
     ttl_ms: int | None,
     expires_at: int | None,
     keep_ttl: bool,
+    lease: int | None,
     if_version: int | None,
     if_absent: bool,
     if_exists: bool,
@@ -150,13 +155,13 @@ def set_(
     """
     if (value is None) == (file is None):
         raise click.UsageError("give either VALUE or --file")
-    if sum(life is not None for life in (ttl, ttl_ms, expires_at, keep_ttl or None)) > 1:
-        raise click.UsageError("give one of --ttl, --ttl-ms, --expires-at and --keep-ttl")
+    if sum(life is not None for life in (ttl, ttl_ms, expires_at, keep_ttl or None, lease)) > 1:
+        raise click.UsageError("give one of --ttl, --ttl-ms, --expires-at, --keep-ttl and --lease")
     condition = _condition(if_version, if_value, if_absent, if_exists)
     life_ms = max(1, round(ttl * 1000)) if ttl else ttl_ms or 0
     content = value if value is not None else file.read() if file else b""
     with node_client(target, timeout) as node:
-        receipt = node.set(key, content, life_ms, level, expires_at or 0, condition, keep_ttl)
+        receipt = node.set(key, content, life_ms, level, expires_at or 0, condition, keep_ttl, lease or 0)
     _show_stored(key, shape, receipt)
 
 

@@ -162,15 +162,16 @@ class NodeClient(Caller):
         expires_at_ms: int = 0,
         condition: Condition | None = None,
         keep_ttl: bool = False,
+        lease: int = 0,
     ) -> Receipt:
         """Store a value. ttl_ms: milliseconds to live; expires_at_ms: instead of that, until then, in
         milliseconds since 1970; 0: forever. condition: what the key must have; None: anything. keep_ttl: it
-        expires when the value before it would have.
+        expires when the value before it would have. lease: the id of one to which it is attached; 0: none.
         """
         request = kv_pb2.SetRequest(
-            key=key, ttl_ms=ttl_ms, consistency=consistency_of(level), keep_ttl=keep_ttl
+            key=key, ttl_ms=ttl_ms, consistency=consistency_of(level), keep_ttl=keep_ttl, lease=lease
         )
-        if condition is not None or keep_ttl:
+        if condition is not None or keep_ttl or lease:
             self.check_conditions()
         if condition is not None:
             require(request, condition)

@@ -331,7 +331,11 @@ def test_a_life_is_kept(run: Run, told: Told) -> None:
     [
         (("--if-version", "1", "--if-absent"), "give one condition"),
         (("--if-version", str(1 << 64)), "is not a whole number from 0 to"),
-        (("--keep-ttl", "--ttl", "5"), "give one of --ttl, --ttl-ms, --expires-at and --keep-ttl"),
+        (
+            ("--keep-ttl", "--ttl", "5"),
+            "give one of --ttl, --ttl-ms, --expires-at, --keep-ttl and --lease",
+        ),
+        (("--lease", "7", "--ttl", "5"), "give one of --ttl, --ttl-ms"),
     ],
 )
 def test_conditions_that_make_no_sense_are_usage_errors(
