@@ -182,7 +182,7 @@ def remove_segments(folder: Path, number: int | None = None) -> None:
     """Remove segments, those up to a number or all. OSError."""
     for path in _segments(folder):
         if number is None or _number_of(path) <= number:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def _groups_of(path: Path, data: bytes, known_end: int, is_last: bool) -> Iterator[bytes]:

@@ -92,11 +92,11 @@ def test_a_file_that_is_cut_under_a_node_ends_it_with_a_word(tmp_path: Path) -> 
 def test_a_log_that_is_taken_away_ends_a_node_and_loses_nothing(tmp_path: Path) -> None:
     with served(tmp_path) as node:
         node.set("second")
-        for path in node.data.glob("*.lmdb/log-*"):
-            path.unlink()
-        last = 0
+        last, end = 0, time.monotonic() + SECONDS
         with suppress(grpc.RpcError):  # until it is noticed; what is answered for stays
-            while True:
+            while time.monotonic() < end:
+                for path in node.data.glob("*.lmdb/log-*"):  # each second the node begins a new one
+                    path.unlink(missing_ok=True)
                 node.set(f"key {last + 1}")
                 last += 1
         assert node.process.wait(SECONDS) == 1

@@ -30,7 +30,14 @@ from tests.support.waiting import wait_for
 pytestmark = pytest.mark.cluster
 
 SERVICES = {service.name: service for service in services()}
-OF_CLIENTS = {"AccessService", "AdminService", "ClusterService", "DashboardService", "KVService"}
+OF_CLIENTS = {
+    "AccessService",
+    "AdminService",
+    "ClusterService",
+    "DashboardService",
+    "KVService",
+    "LeaseService",
+}
 OF_PEERS = {"GossipService", "ReplicaService", "TopologyService"}
 
 GARBAGE = b"\xff\xff\xff\xff"
