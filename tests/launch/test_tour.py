@@ -26,7 +26,7 @@ def lines() -> Iterator[tuple[str, str]]:
 
 def words(command: str, ports: tuple[int, ...]) -> list[str]:
     """A command, with other ports, more patience, and a cluster that notices a dead node sooner."""
-    found = shlex.split(command)[1:]
+    found = [part.replace("localhost:7001", f"127.0.0.1:{ports[1]}") for part in shlex.split(command)[1:]]
     if found[:2] == ["cluster", "start"] and "--nodes" in found:
         found += ["--port", str(ports[0]), "--base-port", str(ports[1])]
         found += [part for name, value in QUICK.items() for part in ("-e", f"{name}={value}")]
