@@ -31,6 +31,7 @@ from limedb.tls.target import Target
 
 if TYPE_CHECKING:
     from limedb.client import SyncTransaction, TransactionResult
+    from limedb.client.transactions import StepResult
 
 F = TypeVar("F", bound=Callable[..., Any])
 Pair = tuple[str, str]
@@ -195,7 +196,7 @@ def _show(result: "TransactionResult", steps: Sequence[tuple[str, str]], shape: 
                 put_value(value if value is not None else "")
 
 
-def _found(result: Any) -> str | bytes | None:  # noqa: ANN401 (each kind of step has its own)
+def _found(result: "StepResult") -> str | bytes | None:
     """What a step shows: the value of a get, the sum of an increment."""
     if isinstance(result, bool) or result is None:
         return None

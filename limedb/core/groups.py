@@ -61,11 +61,6 @@ def register_of(tag: str) -> str:
     return f"{REGISTERS}#{blake2b(tag.encode(), digest_size=20).hexdigest()}"
 
 
-def is_register(key: str) -> bool:
-    """Whether a key is that of a register."""
-    return key.startswith(REGISTERS)
-
-
 def tags_of(keys: Iterable[str]) -> list[str]:
     """The different tags of keys, in order; those without one are left out."""
     return [*dict.fromkeys(tag for key in keys if "{" in key and (tag := tag_of(key)))]

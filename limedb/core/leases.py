@@ -41,7 +41,7 @@ MAX_KEYS = 128
 """Keys that are attached to a lease at most: each renewal writes all of them."""
 MAX_ID = (1 << 63) - 1
 """The greatest id, so that languages without unsigned numbers have it, too."""
-MARK_BYTES = 9
+_MARK_BYTES = 9
 _MARK = b"l"
 
 
@@ -69,7 +69,7 @@ def mark_of(lease: int) -> bytes:
 
 def split(outcome: bytes) -> tuple[bytes, bytes]:
     """What a state remembers of a lease, empty: it is attached to none; and what of an answer."""
-    end = MARK_BYTES if outcome.startswith(_MARK) else 0
+    end = _MARK_BYTES if outcome.startswith(_MARK) else 0
     return outcome[:end], outcome[end:]
 
 

@@ -68,9 +68,10 @@ def test_rest_changes_keys_together(rest: httpx.Client) -> None:
         ('{"success":[{"get":"{a}1","delete":"{a}2"}]}', "success[0]: get and delete in TxnStep"),
         ('{"failure":[{"set":{"key":"{a}1","valu":"x"}}]}', "failure[0].set: unknown field valu in TxnSet"),
         ('{"success":[{"set":{"key":"{a}1"}}]}', "no content for key '{a}1'"),
+        ('{"success":[{"get":"{a}1"},{"set":{"key":"{a}1","value":"x","ttlMs":-5}}]}', "ttlMs"),
         ('{"success":[{"set":{"key":"a","value":"x"}}]}', "key 'a' has no tag"),
         ('{"success":[{"get":"{a}1"},{"get":"{b}1"}]}', "different tags"),
-        ('{"compare":[{"key":"{a}1"}]}', "compare[0] asks nothing of key '{a}1'"),
+        ('{"compare":[{"key":"{a}1"}]}', "compare[0]: condition for key '{a}1' is empty"),
         ('{"compare":[{"key":"{a}1","condition":{"version":-1}}]}', "must be a whole number from 0 to"),
         ('{"success":[{"get":"\\u0000limedb/group/={a}"}]}', "LimeDB's own"),
         (

@@ -203,10 +203,7 @@ class ConditionalWrite(RepeatableOperation):
                 made_of(self.write, live, now_ms)
             except LimeDBError as error:
                 return error
-        required = (self.write.condition or Condition()).required
-        failed = ConditionFailedError(self.key, live.version if live else 0, live is not None, required)
-        failed.record = live
-        return failed
+        return condition_failed(self.key, self.write.condition or Condition(), live)
 
     def may_have_held(self, newest: Record | None, now_ms: int) -> bool:
         """As Operation.may_have_held."""
@@ -237,6 +234,13 @@ class ConditionalWrite(RepeatableOperation):
         return condition is not None and bool(
             condition.version or condition.value is not None or condition.exists
         )
+
+
+def condition_failed(key: str, condition: Condition, live: Record | None) -> ConditionFailedError:
+    """The error of a condition that doesn't hold. live: the value that the key has; None: none."""
+    failed = ConditionFailedError(key, live.version if live else 0, live is not None, condition.required)
+    failed.record = live
+    return failed
 
 
 def made_of(write: Write, live: Record | None, now_ms: int) -> Content:

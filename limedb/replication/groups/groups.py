@@ -17,14 +17,13 @@ wholly or not at all; here is what follows from it:
 from collections import OrderedDict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
-from limedb.core.condition import Condition, current
+from limedb.core.condition import current
 from limedb.core.groups import MAX_KEYS, register_of
 from limedb.core.limits import MAX_STORED_VALUE
 from limedb.core.quorum import Level
 from limedb.core.record import Record, value_size
 from limedb.core.transactions import Judged
 from limedb.errors import (
-    ConditionFailedError,
     LimeDBError,
     OutcomeUnknownError,
     ResponseTooLargeError,
@@ -32,7 +31,7 @@ from limedb.errors import (
     is_too_large,
 )
 from limedb.ports import GroupForm
-from limedb.replication.conditional.operation import Ready
+from limedb.replication.conditional.operation import Ready, condition_failed
 from limedb.replication.conditional.proposer import ConditionalProposer, EndedError
 from limedb.replication.conditional.rounds import PromiseRound
 from limedb.replication.groups.operation import (
@@ -90,7 +89,8 @@ class Groups:
         operation = GroupOperation(register_of(tag), wanted, name, self)
         judged, written = await self._decide(operation, level, deadline)
         if not judged.succeeded and write.condition is not None:
-            raise _failed(write.key, write.condition, operation.records, self._now_ms())
+            live = current(operation.records.get(write.key), self._now_ms())
+            raise condition_failed(write.key, write.condition, live)
         (step_outcome,) = judged.steps
         if written is None:
             raise AssertionError("unreachable: a write was judged to take effect, and nothing was decided")
@@ -309,16 +309,6 @@ def _slim(read: Read, is_whole: bool) -> Record | None:
     if is_whole or record is None or value_size(record.value or "") <= SMALL_BYTES:
         return record
     return Record(record.key, record.value[:0] if record.value else "", record.version, record.expires_at)
-
-
-def _failed(
-    key: str, condition: Condition, records: Mapping[str, Record | None], now_ms: int
-) -> ConditionFailedError:
-    """The error of a write whose condition doesn't hold."""
-    live = current(records.get(key), now_ms)
-    failed = ConditionFailedError(key, live.version if live else 0, live is not None, condition.required)
-    failed.record = live
-    return failed
 
 
 def _portions(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:

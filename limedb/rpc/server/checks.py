@@ -37,7 +37,7 @@ from limedb.core.reserved import is_reserved
 from limedb.core.selection import WatchFilter
 from limedb.errors import InvalidKeyError, InvalidRequestError, ReservedKeyError, ValueTooLargeError
 from limedb.replication.coordinator import Write
-from limedb.replication.groups.transaction import Transaction
+from limedb.replication.groups.transaction import Step, Transaction
 from limedb.wire.levels import LEVELS
 from limedbpb.v1 import gossip_pb2, kv_pb2, record_pb2
 
@@ -133,7 +133,8 @@ class Checks:
             _check_attached(write)
         if condition is not None and not any(named is not None for named in condition):
             raise InvalidRequestError(
-                f"condition for key {key!r} is empty: set version (0: no value), value, blob or exists"
+                f"condition for key {key!r} is empty: set version (0: no value), value, blob or exists,"
+                " in REST also ifVersion, ifAbsent, ifValue, ifBlob or ifExists instead of it"
             )
         return write
 
@@ -151,19 +152,18 @@ class Checks:
 
     def transaction(self, wanted: Transaction) -> Transaction:
         """Return a transaction if its keys are of one group, and all its parts within the limits."""
-        for place, one in enumerate(wanted.comparisons):
-            if not any(named is not None for named in one.condition):
-                raise InvalidRequestError(
-                    f"compare[{place}] asks nothing of key {one.key!r}: set version (0: none), value, blob"
-                    " or exists in its condition; in REST ifVersion, ifValue, ifBlob, ifExists or ifAbsent"
-                )
-            self.write(Write(one.key, None, condition=one.condition))
-        for step in (*wanted.success, *wanted.failure):
-            self.write(step) if isinstance(step, Write) else self.key(step.key)
+        writes = [Write(one.key, None, condition=one.condition) for one in wanted.comparisons]
+        for name, parts in ("compare", writes), ("success", wanted.success), ("failure", wanted.failure):
+            with self.each(name, parts, self._step):
+                for part in parts:
+                    self._step(part)
         if wanted.idempotency_key or wanted.attempt:
             _check_attempt(wanted)
         wanted.tag()
         return wanted
+
+    def _step(self, step: Step) -> None:
+        self.write(step) if isinstance(step, Write) else self.key(step.key)
 
     def consistency(self, level: record_pb2.Consistency) -> Level | None:
         """The level that a request asks for; None: the node's default."""
