@@ -22,6 +22,7 @@ from tests.support.children import LIMIT
 from tests.support.clusters import limedb
 from tests.support.faulty_disk import HANGS, FaultyDisks
 from tests.support.served import SECONDS, served
+from tests.support.troubles import wait_for_no_trouble
 from tests.support.waiting import wait_for
 
 
@@ -48,7 +49,7 @@ def test_no_room_for_a_segment_of_the_log_stops_nothing(tmp_path: Path) -> None:
                 node.set(f"key {writes}")
                 writes += 1
             assert node.get("key 0") == "key 0"
-        wait_for("no trouble", lambda: not node.health().warnings, limit=SECONDS)
+        wait_for_no_trouble(lambda: node.health().warnings)
         assert node.process.poll() is None
 
 

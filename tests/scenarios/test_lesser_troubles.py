@@ -21,6 +21,7 @@ from tests.support.keys import new_key
 from tests.support.pipes import full_pipe
 from tests.support.served import SECONDS, served
 from tests.support.slow_disk import SlowDisks
+from tests.support.troubles import wait_for_no_trouble
 from tests.support.waiting import wait_for
 
 DESCRIPTORS = 1024
@@ -40,7 +41,7 @@ def test_more_idle_connections_than_descriptors_leave_a_node_serving(tmp_path: P
         assert node.get(f"key {writes - 1}") == f"key {writes - 1}"
         with socket.create_connection(("127.0.0.1", node.port), SECONDS):  # there is room for one more
             assert node.process.poll() is None
-        wait_for("no trouble", lambda: not node.health().warnings, limit=SECONDS)
+        wait_for_no_trouble(lambda: node.health().warnings)
 
 
 def move(folder: Path) -> None:

@@ -4,7 +4,7 @@ It owns how an answer is put together from what the caller may ask for, and refu
 never let a refused item reach the behaviour. A caller that lacks the role altogether is refused as a
 whole.
 
-Tested in tests/scenarios/test_access_rules.py.
+Tested in tests/scenarios/test_access_keys.py.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
