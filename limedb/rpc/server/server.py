@@ -21,6 +21,7 @@ from limedb.errors import ConfigError
 from limedb.ports import CallTracing, Recorder
 from limedb.rpc.server import connect, reflection
 from limedb.rpc.server.behaviour import Check, Context
+from limedb.rpc.server.connections import shorten_queues
 from limedb.rpc.server.gate import Gate, Shown
 from limedb.rpc.server.health import Health
 from limedb.rpc.server.limits import Limits
@@ -224,17 +225,17 @@ class Server:
         for servicer in reflection.servicers(self._names):
             self.add(servicer)
         await self.set_serving(False)
-        for address in addresses:
-            self._bind(address if isinstance(address, Listener) else Listener(address))
+        ports = [self._bind(each if isinstance(each, Listener) else Listener(each)) for each in addresses]
         await self._grpc.start()
+        shorten_queues(ports)
 
-    def _bind(self, listener: "Listener") -> None:
+    def _bind(self, listener: "Listener") -> int:
+        """The port."""
         address, credentials = listener.address, listener.credentials
         try:
             if credentials is None:
-                self._grpc.add_insecure_port(address)
-            else:
-                self._grpc.add_secure_port(address, credentials)
+                return self._grpc.add_insecure_port(address)
+            return self._grpc.add_secure_port(address, credentials)
         except RuntimeError:
             raise ConfigError(
                 listener.setting, address.rpartition(":")[2], f"a free port: {address} is taken"

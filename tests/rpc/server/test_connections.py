@@ -1,4 +1,4 @@
-"""The most connections that a node keeps, whatever the number of files that it may open."""
+"""The most connections that a node keeps, whatever number of files it may open, and the queues before it."""
 
 import socket
 from collections.abc import Iterator
@@ -6,7 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from limedb.rpc.server.connections import Connections
+from limedb.rpc.server.connections import BACKLOG, Connections, shorten_queues
+from tests.support.listening import backlog_of
 
 CLIENTS, MOST = 5, 3
 
@@ -48,6 +49,16 @@ def test_none_ends_while_there_is_room(served: Served) -> None:
     assert Connections({served.port}).end_surplus() == 0
     assert Connections({1}, most=1).end_surplus() == 0  # others' connections don't count
     assert all(map(_is_open, served.clients))
+
+
+def test_of_the_ports_that_are_named_the_queues_become_short() -> None:
+    with ExitStack() as stack:
+        long, other = (
+            stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1000)) for _ in range(2)
+        )
+        client = stack.enter_context(socket.create_connection(long.getsockname(), 10))
+        assert shorten_queues({long.getsockname()[1], client.getsockname()[1]}) == 1
+        assert (backlog_of(long), backlog_of(other)) == (BACKLOG, 1000)
 
 
 def _is_open(client: socket.socket) -> bool:

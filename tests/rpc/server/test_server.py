@@ -15,9 +15,11 @@ import grpc
 import pytest
 
 from limedb.errors import InvalidRequestError
+from limedb.rpc.server.connections import BACKLOG
 from limedb.rpc.server.server import Server
 from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc
 from tests.rpc.peers import new_memory, serving
+from tests.support.listening import backlogs_at
 from tests.support.ports import free_port
 
 
@@ -84,6 +86,16 @@ async def read_to_the_end(call: Any) -> None:
 
 REQUEST = cluster_pb2.WatchClusterRequest()
 HEALTH = "/grpc.health.v1.Health/Check"
+
+
+async def test_the_queue_before_each_port_is_short() -> None:
+    """A storm of connections that come and go would take all of the thread that reads from sockets."""
+    server = Server(new_memory())
+    with free_port() as first, free_port() as second:
+        await server.start([f"127.0.0.1:{first}", f"127.0.0.1:{second}"])
+        found = [backlogs_at(port) for port in (first, second)]
+        await server.stop(0.1)
+    assert all(backlogs and {*backlogs} == {BACKLOG} for backlogs in found), found
 
 
 async def test_a_stream_ends_when_the_behaviour_does() -> None:
