@@ -143,6 +143,13 @@ class Coordinator:
             return None
         return await self._gets.get(key, level or self._default, deadline)
 
+    async def get_large(
+        self, key: str, level: Level | None, deadline: float, most: int | None = None
+    ) -> Found | bytes:
+        """As `get`; or the stored bytes, as of `get_stored`, of a record that is too large for that."""
+        data = await self.confirmed_reads.read_large(key, level or self._default, deadline, most)
+        return await self.get(key, level, deadline, most) if data is None else data
+
     async def get_many(
         self, keys: Sequence[str], level: Level | None, deadline: float, most: int | None = None
     ) -> list[Outcome]:

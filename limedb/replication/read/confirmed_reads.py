@@ -47,6 +47,8 @@ from limedb.errors import RequestTimeoutError, StaleEpochError, brief
 from limedb.ports import Placement
 from limedb.replication.read.reader import Comparison, Reader
 
+MAX_RECORD = 16 << 10
+"""Bytes of a record up to which it is read together with others, before its request has room in memory."""
 LEAST_LEFT = 0.1
 """The part of a request's time that must be left for the whole way."""
 
@@ -78,12 +80,14 @@ class OwnRead(NamedTuple):
 
 class ConfirmedReads:
     """Reads at hand. own_url: the node's own. levels: at which it is done; simulations add LINEARIZABLE,
-    whose histories they check.
+    whose histories they check. max_record: bytes of a record up to which it is read together with others;
+    simulations choose it, too.
     """
 
     def __init__(self, own_url: str, own: OwnRecords | None, placement: Placement, reader: Reader) -> None:
         self._own_url, self._own, self._placement, self._reader = own_url, own, placement, reader
         self.levels = frozenset((Level.QUORUM, Level.ALL))
+        self.max_record = MAX_RECORD
 
     def covers(self, key: str, level: Level) -> bool:
         """Whether a key can be read so. NotMemberError."""
@@ -128,6 +132,16 @@ class ConfirmedReads:
         except StaleEpochError:  # the whole way meets and follows it, too
             return [place for one in read.comparisons for place in one.places]
         return [place for one in read.comparisons for place in one.unconfirmed]
+
+    async def read_large(self, key: str, level: Level, deadline: float, most: int | None) -> bytes | None:
+        """The stored bytes of a record of more than max_record bytes, once peers have confirmed them; None:
+        it is to be read the whole way. So is a smaller one, which peers have refused already. Errors as
+        `begin`.
+        """
+        read = self.begin((key,), level, most)
+        if read is None or not isinstance(data := read.found[0], bytes) or len(data) <= self.max_record:
+            return None
+        return None if await self.confirm(read, deadline) else data
 
     def _shares(
         self, keys: Sequence[str], layout: Layout, level: Level

@@ -26,8 +26,6 @@ from limedb.replication.read.reader import Comparison
 LINGER_SECONDS = 0.005
 """Seconds between two groups, unless the first is answered sooner."""
 MAX_TOGETHER = 256
-MAX_RECORD = 16 << 10
-"""Bytes of a record beyond which a key isn't read so: no request has room in memory yet."""
 
 Waiter = asyncio.Future[bytes | None]
 
@@ -70,7 +68,7 @@ class GetBatcher:
             group.waiters.setdefault(key, []).append(waiter)
         keys = [*group.waiters]
         try:
-            read = self._reads.begin(keys, level, largest=MAX_RECORD)
+            read = self._reads.begin(keys, level, largest=self._reads.max_record)
         except Exception:  # each request meets it again, the whole way
             read = None
         if read is None:

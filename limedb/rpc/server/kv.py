@@ -53,11 +53,15 @@ class Coordinator(Protocol):
     `replication/coordinator.py`, which also documents the errors.
     """
 
-    async def get(self, key: str, level: Level | None, deadline: float, most: int | None = None) -> Found:
-        """The value of a key."""
+    async def get_large(
+        self, key: str, level: Level | None, deadline: float, most: int | None = None
+    ) -> Found | bytes:
+        """What was found of a key, or its stored bytes; empty: nothing is stored."""
 
     async def get_stored(self, key: str, level: Level | None, deadline: float) -> bytes | None:
-        """What is stored under a key, where that is confirmed at once; empty: nothing is; None: `get` it."""
+        """What is stored under a key, where that is confirmed at once; empty: nothing is; None: `get_large`
+        it.
+        """
 
     async def get_many(
         self, keys: Sequence[str], level: Level | None, deadline: float, most: int | None = None
@@ -137,7 +141,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         async def read(most: int | None) -> bytes:
             if most is not None:  # the node's own copy shows at once whether to ask others
                 self._own.check_size((key,), most)
-            found = await self._coordinator.get(key, level, deadline, most)
+            found = await self._coordinator.get_large(key, level, deadline, most)
+            if isinstance(found, bytes):
+                return answers.get_answer(key, found, self._local_reads.now_ms, self._node_url)
             return answers.found_answer(key, found)
 
         return await self._memory.reading(context, self._largest, read)

@@ -11,6 +11,7 @@ from limedb.core.record import Record
 from limedb.core.topology import hand_over, join
 from limedb.encoding.record import decode, encode
 from limedb.errors import KeyNotFoundError, LimeDBError, RequestTimeoutError, ResponseTooLargeError
+from limedb.replication.read.confirmed_reads import MAX_RECORD
 from limedb.replication.requests import Found, Outcome
 from tests.cluster.virtual import START_MS, run_virtual
 from tests.replication.nodes import NEW, OLD, SOON, A, AtHand, B, C, D, Nodes, Seat, member, virtual
@@ -34,7 +35,7 @@ async def get(seat: Seat, key: str, level: Level) -> object:
     if (data := await seat.coordinator.get_stored(key, level, SOON)) is not None:
         return seen(data or None)
     try:
-        return seen(await seat.coordinator.get(key, level, SOON))
+        return seen(await seat.coordinator.get_large(key, level, SOON) or None)
     except LimeDBError as error:
         return seen(error)
 
@@ -147,6 +148,56 @@ async def test_other_levels_are_read_as_ever(level: Level) -> None:
     assert await seat.coordinator.get_stored("k", level, SOON) is None
     assert isinstance((await seat.coordinator.get_many(["k"], level, SOON))[0], Found)
     assert seat.wire.called("compare") == []
+
+
+@virtual
+async def test_a_large_record_is_confirmed_too_and_nobody_sends_it() -> None:
+    nodes, large = Nodes(at_hand=True), Record("k", "x" * (MAX_RECORD + 1), OLD)
+    await nodes.put(large, A, B, C)
+    seat = nodes.coordinator()
+    assert await seat.coordinator.get_stored("k", None, SOON) is None  # no request has room for it yet
+    assert await seat.coordinator.get_large("k", None, SOON) == encode(large)
+    assert {kind for kind, _, _ in seat.wire.calls} == {"compare"}
+    with pytest.raises(ResponseTooLargeError):
+        await seat.coordinator.get_large("k", None, SOON, MAX_RECORD)
+
+
+@virtual
+async def test_a_large_record_that_differs_is_read_the_whole_way() -> None:
+    nodes, newer = Nodes(at_hand=True), Record("k", "y" * (MAX_RECORD + 1), NEW)
+    await nodes.put(Record("k", "x" * (MAX_RECORD + 1), OLD), A, B, C)
+    await nodes.put(newer, B)
+    seat = nodes.coordinator()
+    seat.fail(C, is_down=True)
+    assert seen(await seat.coordinator.get_large("k", None, SOON)) == newer.value
+    assert (await nodes.values("k"))[A] == newer.value
+
+
+@virtual
+async def test_a_large_record_of_other_owners_or_of_none_is_read_as_ever() -> None:
+    nodes = Nodes(A, B, C, D, at_hand=True)
+    other = nodes.key(lambda natural, _: A not in natural)
+    await nodes.put(Record(other, "x", OLD), B, C, D)
+    seat = nodes.coordinator()
+    assert isinstance(await seat.coordinator.get_large(other, None, SOON), Found)
+    assert seat.wire.called("compare") == []
+    own = nodes.key(lambda natural, _: A in natural)
+    with pytest.raises(KeyNotFoundError):
+        await seat.coordinator.get_large(own, None, SOON)
+
+
+@virtual
+async def test_a_small_record_that_one_peer_has_otherwise_is_not_confirmed_by_another() -> None:
+    """Else a read would ignore a record that it has met."""
+    nodes = Nodes(at_hand=True)
+    await nodes.put(SAME, A, C)
+    await nodes.put(Record("k", "new", NEW), B)
+    seat = nodes.coordinator()
+    seat.fail(C, is_down=True)
+    assert await seat.coordinator.get_stored("k", None, SOON) is None
+    asked = len(seat.wire.called("compare"))
+    assert seen(await seat.coordinator.get_large("k", None, SOON)) == "new"
+    assert len(seat.wire.called("compare")) == asked
 
 
 @virtual

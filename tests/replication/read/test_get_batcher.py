@@ -10,7 +10,8 @@ from limedb.core.record import Record
 from limedb.encoding.record import encode
 from limedb.errors import NotMemberError
 from limedb.replication.coordinator import Write
-from limedb.replication.read.get_batcher import LINGER_SECONDS, MAX_RECORD
+from limedb.replication.read.confirmed_reads import MAX_RECORD
+from limedb.replication.read.get_batcher import LINGER_SECONDS
 from tests.cluster.virtual import START_MS
 from tests.replication.nodes import A, B, C, D, Nodes, Seat, left_tasks, virtual
 
