@@ -19,6 +19,8 @@ from tests.support.children import child, join
 
 TIMEOUT = 5.0
 PAUSE = 0.02
+SETTLE_SECONDS, LOOKS, STEADY_MIB = 60.0, 12, 1.0
+"""How long memory may take to settle, and what that means: so many looks, a second apart, within so much."""
 FLOOD_SECONDS = 900.0
 """How long a flood may last, its begin and what is measured beside it included."""
 
@@ -91,6 +93,15 @@ class Memory:
     def now(self) -> float:
         """MiB, of the largest."""
         return max(resident(pid) for pid in self._pids)
+
+    def settled(self) -> float:
+        """MiB, once they have been about the same for some seconds: a node returns freed memory by and by."""
+        seen = [self.now()]
+        end = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < end and (len(seen) < LOOKS or max(seen) - min(seen) > STEADY_MIB):
+            time.sleep(1)  # what is measured is a course of time
+            seen = [*seen[1 - LOOKS :], self.now()]
+        return seen[-1]
 
     def stop(self) -> float:
         """The peak."""

@@ -83,8 +83,7 @@ class KeyStreams:
 
     async def _page(self, pages: Pages, context: Context) -> list[Record]:
         """The next page of a scan, gathered when there is room for it. OverloadedError: there is none."""
-        async with self._memory.paging(context, PAGE_READ_BYTES):
-            return await pages.page()
+        return await self._memory.paging(context, PAGE_READ_BYTES, pages.page)
 
     async def watch(
         self, request: kv_pb2.WatchRequest, context: Context

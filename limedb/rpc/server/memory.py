@@ -11,11 +11,11 @@ Peers have their own share, so that clients never stop replication.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import islice
 from typing import NamedTuple, Protocol, TypeVar
 
+from limedb.aio.low_priority import LowPriority
 from limedb.core.budget import Budget
 from limedb.core.problems import Problem
 from limedb.errors import LimeDBError, OverloadedError, RemoteError, ResponseTooLargeError, is_too_large
@@ -46,6 +46,8 @@ KEPT_PART = 0.5
 """The part of the free answers, streams and reads that one client may hold."""
 MOST_WAITING = 1000
 """Requests that may wait for room in a share; one more is refused at once."""
+FEW_READS = 4
+"""Reads at a time that may be large without waiting for a turn."""
 MOST_LOOKED_AT = 64
 """How many waiting clients are considered each time that bytes are given back."""
 FEW_CALLS, MOST_CALLS = 2_000, 40_000
@@ -329,6 +331,7 @@ class Memory:
         self.peers = Share("peers", 3 * part, clock)
         self.calls = Calls(clock, self.clients, most_calls)
         self.peer_arrivals = Share("peers that wait", part, clock)
+        self._large_reads, self._few_reads = LowPriority(clock.monotonic), 0
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -344,26 +347,37 @@ class Memory:
 
     async def reading(self, context: Context, amount: int, read: "Callable[[int | None], Awaitable[T]]") -> T:
         """The result of a read, within room for all that it may gather (bytes). If there is no room at once,
-        it first tries to read a small answer, which isn't counted: otherwise floods of large answers would
-        deny small ones to others. Only reads that turn out to be large wait.
+        or a few reads are under way, it first tries to read a small answer, which isn't counted: otherwise
+        floods of large answers would deny small ones to others. Only reads that turn out to be large wait,
+        and then take turns with all else: so many of them may wait that they would fill the loop for seconds.
 
         read: gets the most bytes that a replica may answer; None: as many as the replica allows.
-        OverloadedError: the answer is large, and there was no room soon enough.
+        OverloadedError: the answer is large, and there was no room soon enough, or there is none for it.
         """
         holder = self.clients.of(context)
-        held = self.reads.hold_now(holder, amount)
-        if held is None:
+        if self._few_reads < FEW_READS and (held := self.reads.hold_now(holder, amount)) is not None:
+            self._few_reads += 1
             try:
-                return await read(SMALL_BYTES)
-            except (ResponseTooLargeError, RemoteError) as error:
-                if not is_too_large(error):
-                    raise
-            held = await self.reads.wait(holder, amount, room_seconds(context))
-        with held:
-            return await read(None)
+                return await read(None)
+            finally:
+                self._few_reads -= 1
+                held.release()
+        try:
+            return await read(SMALL_BYTES)
+        except (ResponseTooLargeError, RemoteError) as error:
+            if not is_too_large(error):
+                raise
+        with await self.reads.wait(holder, amount, room_seconds(context)):
+            self.answers.check(holder, SMALL_BYTES)  # in vain is worse than not at all
+            return await self._large_reads.run(lambda: read(None))
 
-    @asynccontextmanager
-    async def paging(self, context: Context, amount: int) -> AsyncIterator[None]:
-        """Hold the bytes that a page may gather during the block. OverloadedError: no room soon enough."""
-        with await self.reads.wait(self.clients.of(context), amount, ROOM_SECONDS):
-            yield
+    async def paging(self, context: Context, amount: int, read: "Callable[[], Awaitable[T]]") -> T:
+        """The result of reading a page, within room for all that it may gather (bytes). Pages that had to
+        wait take turns with all else. OverloadedError: no room soon enough.
+        """
+        holder = self.clients.of(context)
+        if (held := self.reads.hold_now(holder, amount)) is not None:
+            with held:
+                return await read()
+        with await self.reads.wait(holder, amount, ROOM_SECONDS):
+            return await self._large_reads.run(read)

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limedb.errors import KeyNotFoundError, OverloadedError, RemoteError
+from limedb.aio.low_priority import AT_ONCE
+from limedb.errors import KeyNotFoundError, OverloadedError, RemoteError, ResponseTooLargeError
 from limedb.rpc.server.memory import (
+    FEW_READS,
     FORGET_SECONDS,
     FULL_SECONDS,
     MOST_WAITING,
@@ -174,6 +176,55 @@ async def test_a_read_that_finds_no_room_is_made_of_what_is_small() -> None:
     held.release()
     assert await memory.reading(Caller("polite"), 2 << 20, partial(read, SMALL_BYTES + 1)) == "found"
     assert (asked, memory.reads.held) == ([SMALL_BYTES, SMALL_BYTES, None], 0)
+
+
+async def test_of_many_large_reads_a_few_run_at_once_and_small_ones_pass_them() -> None:
+    memory, gate = Memory(1 << 30, HandClock()), asyncio.Event()
+    running, most, full = set[int](), 0, asyncio.Event()
+
+    async def large(number: int, limit: int | None) -> int:
+        nonlocal most
+        if limit is not None:
+            raise ResponseTooLargeError(1 << 20, limit, "ask for less")
+        running.add(number)
+        most = max(most, len(running))
+        if most == FEW_READS + AT_ONCE:
+            full.set()
+        await gate.wait()
+        running.remove(number)
+        return number
+
+    async def small(_limit: int | None) -> str:
+        return "small"
+
+    tasks = [
+        asyncio.create_task(memory.reading(Caller(f"ipv4:10.0.0.{n}:1"), 2 << 20, partial(large, n)))
+        for n in range(40)
+    ]
+    async with asyncio.timeout(PATIENCE):
+        await full.wait()
+        assert await memory.reading(Caller("polite"), 2 << 20, small) == "small"
+        gate.set()
+        assert [await task for task in tasks] == [*range(40)]
+    assert (most, memory.reads.held) == (FEW_READS + AT_ONCE, 0)
+
+
+async def test_a_large_read_that_waited_is_not_made_where_its_answer_has_no_room() -> None:
+    memory, asked = Memory(64 << 20, HandClock()), list[int | None]()
+    held = memory.reads.hold("flood", memory.reads.limit)
+    answers = memory.answers.hold("flood", memory.answers.limit)
+
+    async def read(most: int | None) -> str:
+        asked.append(most)
+        raise ResponseTooLargeError(1 << 20, most or 0, "ask for less")
+
+    waiting = asyncio.create_task(memory.reading(Caller("polite"), 2 << 20, read))
+    await asyncio.sleep(0)
+    held.release()
+    with pytest.raises(OverloadedError, match="answers"):
+        await waiting
+    answers.release()
+    assert asked == [SMALL_BYTES]
 
 
 async def test_a_read_that_fails_holds_nothing_and_is_not_made_again() -> None:
