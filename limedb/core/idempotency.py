@@ -47,7 +47,7 @@ class WriteId(NamedTuple):
 
 
 class AgreedVersion(NamedTuple):
-    """The value agreed on: the parts of the record that the request doesn't contain, and those of the answer."""
+    """The value agreed on: the parts of the record that the request doesn't contain, and of the answer."""
 
     version: int
     expires_at: int
