@@ -1,4 +1,4 @@
-"""Makes two replicas equal over some spans, or brings one what it lacks, exchanging only what differs.
+"""Makes two replicas equal over some spans, or only one of them complete, exchanging only the differences.
 
 It owns one comparison, which anti-entropy and streaming share. It must never choose whom to compare, and
 never remove a record.
