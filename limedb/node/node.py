@@ -96,8 +96,8 @@ class Node:
             raise
 
     async def wait_watchable(self) -> None:
-        """Serve until the node may stop without breaking watches, for some seconds at most; or until it is
-        asked to stop again, or can't continue.
+        """Serve until the node may stop without breaking watches, for some seconds at most; or until it gets
+        a second request to stop, or can't continue.
         """
         self._phase = "draining"
         if self.failure is None and not self.is_removed:

@@ -4,7 +4,7 @@ It owns the decision to set the data aside: allowed only if, by the node's last 
 other nodes have everything that was acknowledged here. It must never delete anything, nor set the only copy
 aside and start empty.
 
-Why that is safe. With a replication factor of two or more, every write that was acknowledged at QUORUM is on
+This is safe. With a replication factor of two or more, every write that was acknowledged at QUORUM is on
 another replica too, and the node comes back with another node_id. So it doesn't vote as the old node, whose
 promises may be lost, and reads don't ask it until it has fetched its ranges from a majority of their old
 owners, to which it doesn't belong. For that the other nodes must be able to decide without it, so they must
@@ -75,7 +75,7 @@ async def replace_damaged(
 
 
 async def replace_removed(kind: str, data_dir: Path, node_url: str, node_id: str) -> Path | None:
-    """Set the data of a node that its cluster has removed aside, and start as replace_damaged does.
+    """Set aside the data of a node that its cluster has removed, and start as replace_damaged does.
 
     It founds no cluster either: while its peers' addresses lead elsewhere, it would take itself for alone.
     Returns the new path of the data; None: STORE=memory, which has none.

@@ -14,7 +14,7 @@ knows a bound: a version above the bound is newer than all reported ones. Let a 
 (UNSURE), so that it may have been reported or not.
 
 1. `resume` is a time such that all changes that had arrived before it at the nodes that count (of each range
-   enough to share one with every quorum) is reported, or was before the feed began.
+   enough to share one with every quorum) are reported, or were before the feed began.
 2. A write that isn't late reaches every replica that acknowledges it within SPREAD_MS of v, by a clock
    that differs from the others by MAX_CLOCK_SKEW at most. So if v + SPREAD_MS + 2 * MAX_CLOCK_SKEW <= resume,
    a node that counts had it by then, if it was ever acknowledged, and it is reported, or a newer version of
