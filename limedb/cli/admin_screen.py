@@ -117,7 +117,7 @@ def show_scrub(states: Iterator[ScrubState]) -> None:
     if state.waiting:
         raise LimeDBError(
             f"{state.waiting} records are still damaged, and no replica has {state.lost} of them: bring the"
-            " other replicas back; write anew or delete the keys that none has (`limedb admin status` names"
+            " other replicas back; write again or delete the keys that none has (`limedb admin status` names"
             " some of them, the node's log all)"
         )
 
@@ -162,7 +162,9 @@ def _progress(label: str) -> Iterator[Advance]:
     is_left_by_itself = False
 
     def advance(done: int, total: int, words: str) -> None:
-        if total >= done:  # a node may report less than before, since it counts anew, but never more than all
+        if (
+            total >= done
+        ):  # a node may report less than before, since it counts again, but never more than all
             bar.length = max(total, bar.pos, 1)
             bar.update(done - bar.pos, words)
 

@@ -64,7 +64,7 @@ class ClusterSource:
     """
 
     unit = "key"
-    advice = "run it again: it begins anew"
+    advice = "run it again: it starts over"
 
     def __init__(self, urls: str, say: Say) -> None:
         """Find the nodes. BulkError: none answers."""

@@ -68,7 +68,7 @@ class _File(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 (click's own)
         """Return the path, or fail."""
         if not value:
-            self.fail("it names no file. To speak in the clear, leave the option out.", param, ctx)
+            self.fail("it names no file. To connect without TLS, leave the option out.", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -51,7 +51,7 @@ def repair_topology(
     nodes = [repair.read(folder) for folder in folders]
     topology = repair.plan(nodes, replication_factor, virtual_nodes)
     for node in nodes:
-        joins = "; its data was set aside: it will join anew" if node.joins_as else ""
+        joins = "; its data was set aside: it will rejoin" if node.joins_as else ""
         click.echo(f"{node.url}: {node.wrong or 'its file is sound'}{joins}")
     click.echo(
         f"cluster {topology.cluster_id}, replication factor {topology.replication_factor},"

@@ -13,7 +13,7 @@ import grpc
 from limedb.aio.retrying import Budget, Pauses
 from limedb.aio.whole_reads import whole
 from limedb.client.asked_cluster import AskedCluster
-from limedb.client.denials import anew
+from limedb.client.denials import another
 from limedb.client.node_connection import PATIENT_PING_SECONDS, PING_SECONDS, NodeConnection
 from limedb.core.layout import Layout
 from limedb.core.node_urls import address_of
@@ -152,7 +152,7 @@ class Routing:
         longer.
         """
         if not self._is_closed and (denied := self._denied()) is not None:
-            return anew(denied)
+            return another(denied)
         misled = self._misled()
         if not self._is_closed and misled is not None and self._is_misled():
             return WrongClusterError(misled.node_url, misled.cluster_id, misled.asked)

@@ -123,7 +123,7 @@ class WrongClusterError(UnavailableError, may_pass=False):
         where = f"cluster {cluster_id}" if cluster_id else "no cluster"
         super().__init__(
             f"{node_url} belongs to {where}, the call is meant for cluster {asked}: the address leads to"
-            " another cluster, or the cluster was made anew: then connect anew; nothing was written"
+            " another cluster, or a new cluster replaced it: then connect again; nothing was written"
         )
         self.node_url, self.cluster_id, self.asked = node_url, cluster_id, asked
 

@@ -157,7 +157,7 @@ def _refuse_loss(plan: LaunchPlan, launch: Launch) -> None:
     if lost and not any(node.has_data for node in launch.nodes):
         raise LaunchError(
             f"the data of {', '.join(lost)} is gone from {plan.folder.path}: nothing was started, since the"
-            " nodes would found a new, empty cluster. Put the data back (docs/damage.md), or begin anew:"
+            " nodes would found a new, empty cluster. Put the data back (docs/damage.md), or start over:"
             " limedb cluster start --empty"
         )
 

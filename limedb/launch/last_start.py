@@ -120,7 +120,7 @@ def _read(folder: Folder) -> LastStart:
         return LastStart()
     except (ValueError, KeyError, TypeError, AttributeError):
         raise LaunchError(
-            f"{path} is damaged: give the options of the last start again, and --forget; that writes it anew"
+            f"{path} is damaged: give the options of the last start again, and --forget; that rewrites it"
         ) from None
 
 

@@ -212,7 +212,7 @@ class CheckedReplica:
         return states
 
     async def promise(self, key: str, ballot: int, fence: Fence, deadline: float) -> Promised:
-        """See ports.Replica. What it holds must be below the ballot that it promises."""
+        """See ports.Replica. The held record must be below the promised ballot."""
         promised = await self._asked(self.peer.promise(key, ballot, fence, deadline), fence)
         self._check_version(promised.highest)
         if (record := promised.record) is not None:

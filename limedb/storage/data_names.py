@@ -66,7 +66,7 @@ def gone_data(kind: str, data_dir: Path, node_url: str) -> str:
         return ""
     return (
         f"this node started without data, although it had some before: {', '.join(left)} in {data_dir} are"
-        " left of it. It gets its data anew if the others have it; a cluster founded since is new and"
+        " left of it. It gets its data back if the others have it; a cluster founded since is new and"
         " empty: docs/damage.md says what you can do"
     )
 

@@ -161,7 +161,7 @@ def why_not(saved: Saved | None) -> str:
     if saved is None:
         return (
             "without node.json it isn't known whether other nodes have the data; if they do, and most of"
-            " them serve, move the node's .lmdb folder away and start it: it joins anew"
+            " them serve, move the node's .lmdb folder away and start it: it rejoins"
         )
     topology = saved.topology
     if topology.is_fresh:
@@ -173,7 +173,7 @@ def why_not(saved: Saved | None) -> str:
         return "REPLICATION_FACTOR is 1, so no other node has its keys"
     if len(others) < majority(len(topology.voters)):
         names = ", ".join(voter.url for voter in others) or "none"
-        return f"the other members ({names}) are too few to let it join anew: that needs a majority of all"
+        return f"the other members ({names}) are too few to let it rejoin: that needs a majority of all"
     return ""
 
 

@@ -149,7 +149,7 @@ class JsonNodeFile(NodeFile):
         return StoreError(
             f"{path} belongs to {member.url} (cluster {saved.topology.cluster_id}), not to {self._url}:"
             f" nothing was changed. Put the data of {member.url} back in its own place, and this node's here;"
-            " if this node's data is lost, start it without: it joins anew and gets its data from the others"
+            " if this node's data is lost, start it without: it rejoins and gets its data from the others"
         )
 
     @override
@@ -207,7 +207,7 @@ def set_aside(kind: str, data_dir: Path, node_url: str, why: str = "removed") ->
 
 
 _ADVICE = (
-    "nothing was overwritten: restore it, or move the node's data folder away, so that the node joins anew"
+    "nothing was overwritten: restore it, or move the node's data folder away, so that the node rejoins"
     " and gets its data from the others"
 )
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)

@@ -48,7 +48,7 @@ def client_tls(
     """
     for name, path in (("tls_ca", ca), ("tls_cert", cert), ("tls_key", key)):
         if path == "":
-            raise ConfigError(name, "", "the path of a file; to speak in the clear, leave it out")
+            raise ConfigError(name, "", "the path of a file; to connect without TLS, leave it out")
     if bool(cert) != bool(key):
         raise ConfigError("tls_key" if cert else "tls_cert", "", "a file: certificate and key go together")
     if not (ca or cert or is_https):

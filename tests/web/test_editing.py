@@ -134,7 +134,7 @@ def test_a_value_that_expired_is_saved_anew_only_when_asked(page: Page, rest: ht
     store(rest, key, "old", ttlMs=1)
     expect(page.get_by_text("It has expired, or was deleted, since you opened it.")).to_be_visible()
     assert rest.get(f"/api/v1/get/{key}").status_code == 404
-    page.get_by_role("button", name="Save it anew").click()
+    page.get_by_role("button", name="Save it again").click()
     expect(page.get_by_test_id("value")).to_have_text("mine")
     assert int(stored(rest, key).get("expiresAtMs", 0)) == 0
 

@@ -47,7 +47,7 @@ class Standing:
 
 
 _DEPARTED = {
-    "left": "the node was decommissioned; to let it join anew, stop it and move its data folder away",
+    "left": "the node was decommissioned; to let it rejoin, stop it and move its data folder away",
     "removed": "the node was removed while it was away; it sets its data aside and joins as a new one",
     "cancelled": "the join of this node was cancelled; restart it to try again",
 }

@@ -96,7 +96,7 @@ def _common_tag(keys: Sequence[str]) -> str:
         tag = tag_of(key)
         if not tag:
             raise InvalidRequestError(
-                f"key {brief(key)} has no tag: the keys of a transaction share what stands between their"
+                f"key {brief(key)} has no tag: the keys of a transaction share the text between their"
                 " first { and the next }, as in {cart:7}items"
             )
         if tag != first:

@@ -51,7 +51,7 @@ class Latencies:
         return sorted(node_urls, key=lambda url: self._score(url, now))
 
     def delay(self, now: float) -> float:
-        """How long to wait for a read before one more replica is asked; counted anew each second."""
+        """How long to wait for a read before one more replica is asked; recomputed each second."""
         if now >= self._delay_due:
             self._delay, self._delay_due = self._percentile(now), now + 1.0
         return self._delay

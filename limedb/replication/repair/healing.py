@@ -167,7 +167,7 @@ class Healer:
         if outcome is Outcome.LOST and key not in self._damage.lost_now:
             self._damage.lose(key)
             log.error(
-                "the record of key %s is damaged and no other replica has it: it is lost; write the key anew"
+                "the record of key %s is damaged and no other replica has it: it is lost; write the key again"
                 " or delete it", brief(key),
             )  # fmt: skip
         return outcome
@@ -255,7 +255,7 @@ class Healer:
         if lost:
             some = ", ".join(brief(key) for key in islice(lost.copy(), NAMED))
             text += f"; {len(lost)} of them no other replica has ({some}{', ...' * (len(lost) > NAMED)}):"
-            text += " write those keys anew or delete them"
+            text += " write those keys again or delete them"
         return f"{text}; check the disk"
 
 

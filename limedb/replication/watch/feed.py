@@ -18,8 +18,8 @@ knows a bound: a version above the bound is newer than all reported ones. Let a 
 2. A write that isn't late reaches every replica that acknowledges it within SPREAD_MS of v, by a clock
    that differs from the others by MAX_CLOCK_SKEW at most. So if v + SPREAD_MS + 2 * MAX_CLOCK_SKEW <= resume,
    a node that counts had it by then, if it was ever acknowledged, and it is reported, or a newer version of
-   the key is. What arrives now is a repeat or a copy (a hint, a repair, a range that is streamed, a lost node
-   that is heard again), and is left out.
+   the key is. A version that old which arrives now is a repeat or a copy (a hint, a repair, a streamed range,
+   a node that is back), and is left out.
 3. A late write (sent again under its version, `change_log.py` marks it) may be acknowledged only now, and a
    version younger than that may be on its way. In these cases nothing is certain: the channel closes with a
    gap.

@@ -77,8 +77,8 @@ async def write_by_group(
 async def write_in_portions(
     portions: Iterable[Sequence[Write]], level: Level, deadline: float, clock: Clock, write: Many
 ) -> Outcomes:
-    """The outcomes of writes in portions (`portions.py`); others have their turns between these. What fails a
-    portion is raised only where nothing was written before, and none is begun after the deadline.
+    """The outcomes of writes in portions (`portions.py`); others have their turns between these. The error of
+    a portion is raised only where nothing was written before, and none is begun after the deadline.
     """
     outcomes: list[Written | LimeDBError] = []
     began = clock.monotonic()

@@ -113,7 +113,7 @@ export function Editor({ name, opened, now, onDone, onFaster, onTheirs, onCancel
             <Button onClick={onCancel}>Cancel</Button>
             <Button onClick={onTheirs}>{now ? "Show the new value" : "Leave it so"}</Button>
             <Button kind="danger" onClick={() => save(now)}>
-              {now ? "Save over it" : "Save it anew"}
+              {now ? "Save over it" : "Save it again"}
             </Button>
           </div>
         </div>
