@@ -187,7 +187,7 @@ def test_json_is_indented_and_never_written_anew(page: Page, rest: httpx.Client,
     field = page.get_by_label("New value")
     expect(field).to_have_value(value)
     field.fill(value[:-1])
-    expect(page.get_by_text("It is no JSON any more.")).to_be_visible()
+    expect(page.get_by_text("It is not valid JSON any more.")).to_be_visible()
     expect(page.get_by_role("button", name="Indent")).to_be_disabled()
     field.fill(value)
     page.get_by_role("button", name="Indent").click()
