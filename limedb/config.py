@@ -99,7 +99,7 @@ class Config:
 
     @property
     def peer_port(self) -> int:
-        """The port for the other nodes, if they speak TLS."""
+        """The port for the other nodes, if they use TLS."""
         return self.server_port + self.peer_port_offset
 
     @property
@@ -126,7 +126,7 @@ class Setting:
     go_flag: str = ""
     """The flag of the Go LimeDB; empty: it had none."""
     value_of_flag: str | None = None
-    """What the option stands for if it has no value; None: it needs one."""
+    """The value of the option if it is given without one; None: it needs one."""
 
     @property
     def field(self) -> str:
@@ -146,16 +146,17 @@ SETTINGS = (
         http://node1:8484. Never change it while the node holds data: a node that moves keeps it, and sets
         ADVERTISE_ADDRESS. Default: http://localhost:<port>.""",
         "-node.url"),
-    Setting("NODE_PEERS", node_urls, "", """URLs of some other nodes, comma-separated. One that runs is
-        enough to join a cluster; gossip finds the rest. A new cluster is founded when a majority of the nodes
-        named, itself included, is reached.""", "-node.peers"),
+    Setting("NODE_PEERS", node_urls, "", """URLs of some other nodes, comma-separated. One running node is
+        enough to join a cluster; gossip finds the rest. The nodes found a new cluster when one of them
+        reaches a majority of the named nodes, itself included.""", "-node.peers"),
     Setting("VIRTUAL_NODES", number(0, 4096), "256", """Points on the ring; 0 for one at the hash of the
         URL. More balance better (the deviation falls with the root) and make the ring larger to send and
         draw; a node with more points takes a larger share.""", "-node.routing.virtual-nodes"),
     Setting("DATA_DIR", folder, "~/.limedb", "The folder of the node's data.", "-data.dir"),
     Setting("OTEL_ENDPOINT", str, DEFAULT_OTEL_ENDPOINT, """Where traces and metrics go (OTLP over gRPC);
-        empty for off. One call in a hundred is traced, and those that fail or are slow; OTEL_TRACES_SAMPLER
-        changes that. When unset, the default is used only if something listens there at start.""",
+        empty for off. The node traces one call in a hundred, and those that fail or are slow;
+        OTEL_TRACES_SAMPLER changes that. When unset, the default is used only if something listens
+        there at start.""",
         "-otel.endpoint"),
     Setting("STORE", choice("lmdb", "memory", "filesystem"), "lmdb", """lmdb; memory is lost at restart;
         filesystem is one JSON file, rewritten at each write, for few keys and human readers."""),
@@ -165,16 +166,16 @@ SETTINGS = (
     Setting("GOSSIP_INTERVAL", duration(0.02, 3600), "1s", """The time between gossip rounds. A silent node
         is noticed after some of them; each costs one small message per node."""),
     Setting("REPLICATION_FACTOR", number(1, 15), "3", """How many nodes hold each key (all, if there are
-        fewer). Odd numbers are best: 3 tolerates the loss of one node, 5 of two. Agreed when a cluster is
-        formed; a node with another number is not let in."""),
+        fewer). Odd numbers are best: 3 tolerates the loss of one node, 5 of two. Fixed when a cluster is
+        founded; it doesn't let in a node with another number."""),
     Setting("CONSISTENCY", choice("one", "quorum", "all", "linearizable"), "quorum", """How many replicas
         stand behind an answer, unless a request names a level: any one; a majority; all; a majority, twice
         for writes, so that operations take effect in one order."""),
     Setting("MAY_FOUND", choice("yes", "no"), "yes", """Whether a node without data may found a new cluster
-        together with others. Set no once the cluster is there: nodes that lost all their data then wait to be
-        let in, instead of founding an empty cluster that looks like the old one."""),
+        together with others. Set no once the cluster is there: nodes that lost all their data then wait for a
+        cluster that lets them in, instead of founding an empty one that looks like the old one."""),
     Setting("DEAD_NODE_TIMEOUT", duration(1, 30 * 24 * 3600), "10m", """How long a node is dead, in the
-        opinion of a majority, before its ranges are given to others. If it is too short, a long restart
+        opinion of a majority, before others get its ranges. If it is too short, a long restart
         moves its data."""),
     Setting("TOMBSTONE_GRACE", duration(1, 365 * 24 * 3600), "24h", """The least time for which a deleted key
         is remembered; longer while a replica that may still have the value is away."""),
@@ -192,17 +193,17 @@ SETTINGS = (
     Setting("MAX_VALUE_SIZE", size(1, 16 << 20), "4MiB", """The largest value that clients may store, 16MiB
         at most."""),
     Setting("MAX_MEMORY", size_or_0(64 << 20, 1 << 40), "0", """The memory that requests, answers and streams
-        of clients and peers may hold together, at least 64MiB; more is refused. The node's own caches and
+        of clients and peers may hold together, at least 64MiB; the node refuses more. Its own caches and
         logs need some 400MiB in addition. 0: an eighth of the machine's or container's memory, 256MiB
         to 2GiB."""),
     Setting("LOG_LEVEL", choice("debug", "info", "warning", "error"), "info",
         "The lowest level that is logged."),
     Setting("LOG_FORMAT", choice("text", "json"), "text", "Lines for people, or JSON objects."),
-    Setting("SLOW_REQUEST", duration_or_off(0.001, 600), "500ms", """A request that takes longer is logged,
-        with what it waited for, 20 lines a second at most; 0 for never."""),
+    Setting("SLOW_REQUEST", duration_or_off(0.001, 600), "500ms", """The node logs a request that takes
+        longer, with the causes of its waits, at most 20 lines a second; 0 for never."""),
     Setting("TLS_CERT", file, "", """The node's certificate, with those between it and the CA: PEM, as
-        `limedb certs node` makes it. Clients and other nodes are then served with TLS 1.3. The files are read
-        again when they change."""),
+        `limedb certs node` makes it. The node then serves clients and other nodes with TLS 1.3. It reads the
+        files again when they change."""),
     Setting("TLS_KEY", file, "", "The key of TLS_CERT."),
     Setting("TLS_CA", file, "", "The CAs that certificates of nodes, and of clients, must come from."),
     Setting("TLS_CLIENT_CERT", choice("none", "required"), "none", """Whether clients need a certificate of
@@ -210,9 +211,9 @@ SETTINGS = (
     Setting("PEER_TLS_CERT", file, "", "The certificate for other nodes, if it isn't TLS_CERT."),
     Setting("PEER_TLS_KEY", file, "", "The key of PEER_TLS_CERT. Default: TLS_KEY."),
     Setting("PEER_TLS_CA", file, "", "The CAs that the other nodes' certificates come from, if not TLS_CA."),
-    Setting("TLS_REVOKED", file, "", """The certificates that no longer count, of nodes and clients: lists
-        (CRL) of the CAs in PEM, as `limedb certs revoke` makes them. The file is read again when it changes;
-        connections of those on it are ended."""),
+    Setting("TLS_REVOKED", file, "", """The certificates of nodes and clients that no longer count: lists
+        (CRL) of the CAs in PEM, as `limedb certs revoke` makes them. The node reads the file again when it
+        changes, and closes connections of the listed certificates."""),
     Setting("TLS_CA_KEY", file, "", """The key of the CA of nodes. A node that has it signs the certificates
         of new nodes that bring a join token (`limedb admin token join`). Only its owner and group may read
         it."""),
@@ -224,25 +225,25 @@ SETTINGS = (
         of their cluster, or a certificate: required, or off."""),
     Setting("CLUSTER_SECRET_FILE", file, "", """A file with the secret by which nodes recognise each
         other, the same for all nodes of a cluster; only its owner and group may read it. A node that has it
-        proves itself, whether AUTH is required or not."""),
-    Setting("ROOT_TOKEN_FILE", file, "", """A file with a token that may do everything: the first
-        users are made with it, and it works when the cluster has no majority. Only its owner and group may
+        proves that it is a node, whether AUTH is required or not."""),
+    Setting("ROOT_TOKEN_FILE", file, "", """A file with a token that may do everything: use it to
+        add the first users; it also works while the cluster has no majority. Only its owner and group may
         read it."""),
     Setting("JWT_KEYS_FILE", file, "", """The public keys (PEM or JWKS) of an issuer of JSON Web
-        Tokens, which are then accepted; read again when it changes."""),
+        Tokens, which the node then accepts; it reads the file again when it changes."""),
     Setting("JWT_ISSUER", str, "", "The claim iss that such tokens must have."),
     Setting("JWT_AUDIENCE", str, "", "The claim aud that such tokens must have."),
     Setting("JWT_ROLES_CLAIM", str, "limedb_roles", """The claim with the roles of a token's holder, a list of
         ROLE or ROLE:PREFIX."""),
-    Setting("AUDIT_LOG", file, "", """A file to which refusals, and changes of membership, users and
-        tokens are appended, as lines of JSON."""),
+    Setting("AUDIT_LOG", file, "", """A file to which the node appends refusals, and changes of
+        membership, users and tokens, as lines of JSON."""),
     Setting("INSECURE", is_true, "false", """true: the node starts although it listens beyond loopback
         without TLS and authentication, so that anyone who reaches it can read and write. It warns as long
         as it runs.""",
         value_of_flag="true"),
     Setting("CLIENT_RATE", number(0, 10**6), "0", """The requests a second that a user may make at this node,
-        or an address where nobody is signed in; a batch is as many as it has keys. 0: any number. This and
-        the next five hold for all users of an address together four times."""),
+        or an address where nobody is signed in; a batch counts as many as it has keys. 0: any number. All
+        users of an address together may have four times as much of this and the next five."""),
     Setting("CLIENT_BURST", number(0, 10**7), "0", """How many of them may come at once; 0: as many as in a
         second."""),
     Setting("CLIENT_STREAMS", number(1, 10**6), "4096", """The sessions, scans and watches that a client may
@@ -251,18 +252,18 @@ SETTINGS = (
     Setting("CLIENT_SCANS", number(1, 10**6), "1024", "Those of them that may be scans."),
     Setting("CLIENT_BYTES", size_or_0(1 << 20, 1 << 40), "0", """The bytes that large requests, answers and
         streams of a client may hold, counted as for MAX_MEMORY. 0: half of MAX_MEMORY."""),
-    Setting("MAX_CONNECTIONS", number(0, 10**6), "0", """The connections of clients and peers; beyond them
-        those end that sent least. 0: as many as the process may open files, less 128."""),
-    Setting("MAX_CALLS", number(100, 42_000), "42000", """The calls of clients at a time, streams not
-        counted; more are refused."""),
-    Setting("MAX_WAITING_CALLS", number(10, 50_000), "4096", """The calls that may wait until the node comes
-        to them; one more ends as CANCELLED. Best as many as the node answers in a quarter of the time that
-        your clients wait; of more, the last are answered too late."""),
+    Setting("MAX_CONNECTIONS", number(0, 10**6), "0", """The connections of clients and peers; beyond that
+        the node closes those that sent least. 0: as many as the process may open files, less 128."""),
+    Setting("MAX_CALLS", number(100, 42_000), "42000", """The calls of clients at a time, not counting
+        streams; the node refuses more."""),
+    Setting("MAX_WAITING_CALLS", number(10, 50_000), "4096", """The calls that may wait for their turn; gRPC
+        answers further ones with CANCELLED. Best is the number that the node answers in a quarter of the
+        time that your clients wait; with more, the last answers come too late."""),
     Setting("MAX_CLUSTER_WATCHES", number(1, 10**6), "1024", """The watches of the cluster (dashboard,
         `limedb top`) at a time."""),
     Setting("TRUSTED_PROXIES", proxies, "", """Addresses, networks (10.1.0.0/16) and host names,
         comma-separated, whose header x-forwarded-for names the client: where Envoy runs. This machine and
-        the hosts of the other nodes always count. Anybody else could be any number of clients by it."""),
+        the hosts of the other nodes always count. From anybody else the node ignores it."""),
 )  # fmt: skip
 
 

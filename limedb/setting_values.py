@@ -1,4 +1,4 @@
-"""Readers of the values of settings: each takes a text, and raises ValueError, which says what is allowed.
+"""Readers of the values of settings: each takes a text, and raises ValueError with the allowed values.
 
 It owns units and limits of values. It must never know a setting.
 

@@ -1,12 +1,12 @@
 """The callers that a node has recognised, by their tokens or certificates, each for a few seconds.
 
-It owns for how long an identity counts before it is looked at again. It must never keep a token: a hash
-stands for it.
+It owns how long an identity is valid before it is checked again. It must never keep a token: a hash stands
+for it.
 
-An identity counts for FRESH_SECONDS after it was checked, so a revoked one stops counting by then. If it
-can't be checked again, as its user's record has no majority, it counts for GRACE_SECONDS: short enough
-for a revocation, long enough for a restart of nodes. After that the caller gets UNAVAILABLE, not
-UNAUTHENTICATED: the token may well be right.
+An identity is valid for FRESH_SECONDS after its check, so a revoked one stops working by then. If it can't be
+checked again, since its user's record has no majority, it stays valid for GRACE_SECONDS: short enough for a
+revocation, long enough for a restart of nodes. After that the caller gets UNAVAILABLE, not UNAUTHENTICATED:
+the token may well be right.
 
 Tested in tests/access/test_identities.py.
 """
@@ -21,13 +21,13 @@ from limedb.errors import LimeDBError, OverloadedError, UnauthenticatedError, Un
 from limedb.ports import Authenticator, Clock, Credential
 
 FRESH_SECONDS = 5.0
-"""How long an identity counts without another look."""
+"""How long an identity is valid without another check."""
 GRACE_SECONDS = 60.0
-"""How long it counts at most while it can't be looked up."""
+"""The longest time that it is valid while it can't be looked up."""
 RETRY_SECONDS = 1.0
-"""The pause between two such attempts, and how long an unknown token stays unknown without a look."""
+"""The pause between two such attempts, and how long an unknown token stays unknown without a check."""
 LOOK_SECONDS = 2.0
-"""How long a look may take."""
+"""How long a check may take."""
 MAX_KNOWN = 4096
 """The identities that are kept, and as many unknown tokens."""
 MAX_LOOKS = 64
@@ -50,13 +50,13 @@ class Identities:
         self._looks: dict[bytes, asyncio.Task[Identity]] = {}
 
     def known(self, token: str, user: str = "") -> Identity | None:
-        """Who has a token, or the certificate of a user, if that is known at once."""
+        """The identity behind a token, or the certificate of a user, if it is known at once."""
         found = self._known.get(_place(token, user))
         return found.identity if found is not None and self._clock.monotonic() < found.until else None
 
     async def of(self, token: str, user: str = "") -> Identity:
-        """Who has a token; without one, the certificate of a user. UnauthenticatedError: nobody.
-        UnavailableError, OverloadedError: that can't be said now.
+        """The identity behind a token; without one, behind the certificate of a user. UnauthenticatedError:
+        there is none. UnavailableError, OverloadedError: it can't be determined now.
         """
         if not 0 < len(token or user) <= MAX_TOKEN:
             raise UnauthenticatedError("unknown" if token else "missing")
@@ -75,12 +75,12 @@ class Identities:
         return await asyncio.shield(look)  # others may wait for it, too
 
     def forget(self) -> None:
-        """Look at everybody anew."""
+        """Check everybody again."""
         self._known.clear()
         self._unknown.clear()
 
     async def close(self) -> None:
-        """End all looks."""
+        """Stop all checks."""
         looks = list(self._looks.values())
         for look in looks:
             look.cancel()
@@ -126,8 +126,8 @@ class Identities:
         return identity
 
     def _kept(self, place: bytes, error: LimeDBError) -> Identity:
-        """An identity that can't be looked up now, if it was not long ago. UnavailableError: it was; the text
-        names no key and no node, for nobody knows who reads it.
+        """An identity that can't be looked up now, if its last check is recent. UnavailableError: it isn't;
+        the text names no key and no node, since anybody may read it.
         """
         known, now = self._known.get(place), self._clock.monotonic()
         if known is None or now - known.checked > GRACE_SECONDS or _is_over(known.identity, self._clock):
@@ -140,7 +140,7 @@ class Identities:
 
 
 def _place(token: str, user: str) -> bytes:
-    """Under what a caller is remembered: no token can stand for a certificate."""
+    """The key under which a caller is remembered: no token can stand for a certificate."""
     return place_of(token) if token else b"certificate of " + user.encode(errors="replace")
 
 

@@ -1,9 +1,9 @@
-"""How a join token is written: what a new node has to know, in one word.
+"""The form of a join token: the facts that a new node needs, in one word.
 
 It owns the form. It must never be logged, stored or repeated.
 
 A token holds the CA's certificate itself, not only its hash: so the new node never opens a connection that it
-can't check. It holds the address of the node that made it, too, at which alone it counts.
+can't check. It also holds the address of the node that made it, the only one that accepts it.
 
 Tested in tests/access/test_joining.py.
 """
@@ -22,8 +22,8 @@ MAX_CONTENT = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class JoinToken:
-    """A token. id: names its record. node_url: for whom it is. address: host:port of the node that made it.
-    ca: the CA that has issued that node's certificate, in PEM.
+    """A token. id: names its record. node_url: the node for which it is. address: host:port of the node that
+    made it. ca: the CA that has issued that node's certificate, in PEM.
     """
 
     id: str
@@ -40,7 +40,7 @@ class JoinToken:
 
 
 def join_token(text: str) -> JoinToken:
-    """A token, of its text. ValueError: it is none; the error doesn't repeat it."""
+    """A token from its text. ValueError: the text isn't one; the error doesn't repeat it."""
     try:
         if not text.startswith(MARK) or len(text) > MAX_TOKEN:
             raise ValueError

@@ -1,13 +1,13 @@
 """Join tokens: with one a new node obtains its certificate, once.
 
-It owns the records of these tokens under a reserved prefix, and the decision who gets a certificate. The
-operator decides all that a certificate says when the token is made; the new node brings no more than a public
-key. It must never store a token's secret, nor keep the CA's key in memory.
+It owns the records of these tokens under a reserved prefix, and the decision about each certificate. The
+operator decides the whole content of a certificate when the token is made; the new node only contributes a
+public key. It must never store a token's secret, nor keep the CA's key in memory.
 
-A token counts at the node that made it alone. That node has the CA's key, and takes one request after the
-other, so no token counts twice; the record is written as used, at LINEARIZABLE, before anything is signed.
-The record expires by the cluster's time, and the token with it. A node whose answer was lost asks again with
-the same key, and gets another certificate (docs/decisions/0025-join-tokens.md).
+A token is valid only at the node that made it. That node has the CA's key, and takes one request after the
+other, so no token is used twice; it marks the record as used, at LINEARIZABLE, before it signs anything. The
+record expires by the cluster's time, and the token with it. A node whose answer was lost asks again with the
+same key, and gets another certificate (docs/decisions/0025-join-tokens.md).
 
 Tested in tests/access/test_joining.py and tests/tls/test_joining.py.
 """
@@ -51,7 +51,7 @@ ID_CHARACTERS = 16
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What is stored of a token. issuer: the NODE_URL of the node that made it. used_by: the SHA-256 of the
+    """The stored facts of a token. issuer: the NODE_URL of the node that made it. used_by: the SHA-256 of the
     public key that it was used for; empty: it wasn't. times in milliseconds.
     """
 
@@ -64,7 +64,7 @@ class Invitation:
 
 
 def invitation_from(text: str | bytes) -> Invitation:
-    """What is stored. StoreCorruptError: it is none."""
+    """The facts from their stored form. StoreCorruptError: it isn't such a form."""
     try:
         fields = json.loads(text)
         return Invitation(**{**fields, "hosts": tuple(fields["hosts"])})
@@ -116,7 +116,7 @@ class Joining:
         self._lock, self._waiting = asyncio.Lock(), 0
 
     async def invite(self, node_url: str, hosts: Sequence[str], ttl_ms: int, deadline: float) -> str:
-        """A token for a node. InvalidRequestError: for such a one there is none, or not from this node."""
+        """A token for a node. InvalidRequestError: no token is possible for such a node, or from this one."""
         signer = self._signed()
         if not 0 <= ttl_ms <= WEEK_MS:
             raise InvalidRequestError(f"ttlMs={ttl_ms}: must be 1 to {WEEK_MS} (a week), or 0 for an hour")
@@ -214,7 +214,7 @@ def _holder(node_url: str, hosts: Sequence[str]) -> authority.Holder:
 
 
 def _public_key(csr: bytes) -> bytes:
-    """The public key of a request, whose holder has the private one. InvalidRequestError: it is none."""
+    """The public key of a request, whose holder has the private one. InvalidRequestError: it isn't one."""
     try:
         if len(csr) > MAX_CSR:
             raise ValueError

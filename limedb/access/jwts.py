@@ -1,6 +1,6 @@
-"""JSON Web Tokens of another system, which signs who its users are and what they may do.
+"""JSON Web Tokens of another system, which vouches for its users and their rights.
 
-It owns which of them are believed. It must never take a key or an algorithm from a token.
+It decides which of them to believe. It must never take a key or an algorithm from a token.
 
 Only signatures by a private key count (RSA, elliptic curves, Ed25519): with a symmetric key, each node that
 checks tokens could make them. Each key has one algorithm, by its kind or, in a JWKS, by its own `alg`; so a

@@ -3,9 +3,10 @@
 It owns the proof. It must never send the secret itself.
 
 A caller sends HMAC-SHA256 of the name of the node that it means (`rpc/addressee.py`), keyed by the
-secret. The node that answers computes the same. So an address that leads elsewhere learns a proof for one
-name alone, and a node refuses calls that are meant for another name: that proof opens no other node's
-replica or topology. Gossip dials nodes by any of their names, so there such a proof counts anywhere.
+secret. The node that answers computes the same. So a process at an address that leads elsewhere learns a
+proof for only one name, and a node refuses calls that are meant for another name: that proof opens no other
+node's replica or topology. Gossip dials nodes by any of their names, so there such a proof is valid
+everywhere.
 
 The proof carries no time: the clocks of nodes may be far apart, and gossip is how they find that out. Someone
 who reads the traffic can repeat it. TLS prevents that, and gives each node an identity of its own; here,

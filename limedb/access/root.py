@@ -1,4 +1,4 @@
-"""The root token: what the first user is made with, and what works when no user can be looked up.
+"""The root token: it makes the first user, and works when no user can be looked up.
 
 It owns one token of the operator, from a file. It must never be stored in the cluster.
 

@@ -1,10 +1,11 @@
 """Tokens, and the files that hold secrets.
 
-It owns how a token looks and how it is compared. It must never log, store or repeat one.
+It owns the form of tokens and their comparison. It must never log, store or repeat one.
 
-A token of a user has 256 random bits. Nobody guesses it, whatever the hash, so one round of SHA-256 is enough
-to store it: slow hashes (scrypt, Argon2) exist for passwords, which people choose from few. The comparison
-takes the same time wherever two hashes differ, so that answers reveal no part of a stored hash.
+A token of a user has 256 random bits. Nobody can guess it, whatever the hash, so one round of SHA-256 is
+enough to store it: slow hashes (scrypt, Argon2) exist for passwords, which people choose from a small set.
+The comparison takes the same time wherever two hashes differ, so that answers reveal no part of a stored
+hash.
 
 Tested in tests/access/test_tokens.py.
 """
@@ -47,12 +48,12 @@ def user_of(token: str) -> str:
 
 
 def digest_of(token: str) -> bytes:
-    """What is stored and compared in place of a token."""
+    """The digest that is stored and compared in place of a token."""
     return sha256(token.encode(errors="replace")).digest()
 
 
 def place_of(token: str) -> bytes:
-    """Under what a token is remembered in memory: as one-way as its digest, in half of the time."""
+    """The key under which a token is remembered in memory: as one-way as its digest, in half of the time."""
     return blake2s(token.encode(errors="replace")).digest()
 
 

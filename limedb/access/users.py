@@ -1,11 +1,11 @@
 """The users of a cluster, and their tokens: a record each, in the cluster itself.
 
-It owns the records under a reserved prefix (`core/reserved.py`), and who may change them. It must never
-give a token's hash away, nor know a token but in the moment in which it makes one.
+It owns the records under a reserved prefix (`core/reserved.py`), and the rights to change them. It must never
+reveal a token's hash, nor know a token except at the moment when it makes one.
 
-A record is read at QUORUM and written at LINEARIZABLE, so that a user whose removal was acknowledged is
-found by no node that looks. Two administrators who change one user at a time overwrite each other: the
-later counts, as a whole.
+A record is read at QUORUM and written at LINEARIZABLE, so that no node finds a user whose removal was
+acknowledged. Two administrators who change one user at a time overwrite each other: the later counts, as a
+whole.
 
 Tested in tests/access/test_users.py.
 """
@@ -83,7 +83,7 @@ class User:
 
     @property
     def identity(self) -> Identity:
-        """Who shows the token."""
+        """The identity of the token's holder."""
         return Identity(self.name, self.grants, self.expires_at_ms)
 
     def as_json(self) -> str:
@@ -98,7 +98,7 @@ class User:
 
 
 def user_from(text: str | bytes) -> User:
-    """A user from the stored form. StoreCorruptError: it is none."""
+    """A user from the stored form. StoreCorruptError: it isn't one."""
     try:
         fields: dict[str, Any] = json.loads(text)
         return User(
@@ -113,7 +113,7 @@ def user_from(text: str | bytes) -> User:
 
 
 class Users(Authenticator):
-    """The users of the cluster that these keys belong to."""
+    """The users of the cluster with these keys."""
 
     def __init__(self, keys: Keys, scans: Scans, clock: Clock) -> None:
         self._keys, self._scans, self._clock = keys, scans, clock
@@ -132,7 +132,7 @@ class Users(Authenticator):
         return user.identity
 
     async def _of_certificate(self, name: str, deadline: float) -> Identity:
-        """The user that a certificate names: the CA has proven that it is its holder."""
+        """The user that a certificate names: the CA vouches for its holder."""
         user = await self._find(name, deadline) if USER_NAME.fullmatch(name) else None
         if user is None:
             raise UnauthenticatedError("userless")

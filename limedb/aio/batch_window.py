@@ -4,7 +4,7 @@ It owns the waiting. It must never know what is being collected.
 
 Some work costs the same for one item as for many, such as a transaction or a frame, so it is done once for
 all items that come together. A busy loop brings them a few in each turn. Acting after each turn would cost
-more and finish no sooner, for there is no time to spare. So where several items come together, now or the
+more and finish no sooner, since there is no time to spare. So where several items come together, now or the
 last time, the window waits for some turns that bring nothing (a turn costs microseconds, while timers have a
 resolution of milliseconds); for an item that comes alone it waits a single turn. Source: PostgreSQL's
 commit_delay and commit_siblings.

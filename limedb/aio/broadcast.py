@@ -1,6 +1,6 @@
 """Asks many nodes at once, and hears all that answer.
 
-It owns the tasks of the calls, which end before the question does. It must never know what is asked, nor
+It owns the tasks of the calls, which finish before the question does. It must never know the question, nor
 count answers: where a number of them decides, `core/quorum_call.py` counts
 (docs/decisions/0013-surveys-and-counts.md).
 """

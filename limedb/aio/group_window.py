@@ -2,10 +2,10 @@
 
 It owns the waiting. It must never know what is being collected.
 
-What several items share, such as a message and its answer, costs more than one of them, and a busy node or
-peer processes items no sooner one by one. So while a group is on its way, new items gather for the next one,
-for at most `linger` seconds after that was sent. An item that comes alone never waits. Source: Nagle 1984,
-RFC 896.
+The shared parts of several items, such as a message and its answer, cost more than one item, and a busy node
+or peer processes items no sooner one by one. So while a group is on its way, new items gather for the next
+one, for at most `linger` seconds after that was sent. An item that comes alone never waits. Source: Nagle
+1984, RFC 896.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Turns by key: of those that want the same key, one at a time has it, in the order in which they came.
 
-It owns the queues. It must never know what is done in a turn.
+It owns the queues. It must never know the work in a turn.
 
 Tested in tests/aio/test_key_turns.py.
 """

@@ -1,7 +1,7 @@
 """Ends a process that can't stop by itself.
 
-It owns that end and the message about it. It must never act while a stop still has time: the code that stops
-the process starts the countdown, and calls it off if the process is to live on.
+It owns that exit and the message about it. It must never act while a stop still has time: the code that stops
+the process starts the countdown, and calls it off if the process should continue.
 """
 
 import faulthandler
@@ -34,7 +34,7 @@ class LastResort:
                 self._timer.start()
 
     def call_off(self) -> None:
-        """Let the process live on."""
+        """Let the process continue."""
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
@@ -42,7 +42,7 @@ class LastResort:
 
 
 def _end(seconds: float) -> None:
-    os.set_blocking(_STDERR, False)  # a pipe that nobody reads must not hold this up either
+    os.set_blocking(_STDERR, False)  # an unread pipe must not delay this either
     with suppress(OSError):
         text = f"the process did not stop within {seconds:g} s and is being ended; its threads were here:\n"
         os.write(_STDERR, text.encode())

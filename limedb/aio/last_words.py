@@ -1,6 +1,6 @@
-"""The message of a process that a signal ends at once.
+"""The message of a process that a signal kills at once.
 
-It makes sure that there is one. It must never delay that end: perhaps nobody reads the message.
+It ensures that there is one. It must never delay the exit: perhaps nobody reads the message.
 
 LMDB maps its file into memory. So a page that can't be read, or is cut off, raises SIGBUS, and a damaged page
 may raise SIGSEGV or fail an assertion (SIGABRT): nothing that Python code could catch.
@@ -13,8 +13,8 @@ _STDERR = 2
 
 
 def leave_last_words() -> None:
-    """Have such a signal's name, and the place where it struck, written to stderr."""
-    try:  # opened anew, since O_NONBLOCK belongs to the open file, which other processes share
+    """Make such a signal write its name, and the place where it struck, to stderr."""
+    try:  # opened again, since O_NONBLOCK belongs to the open file, which other processes share
         fd = os.open(f"/proc/self/fd/{_STDERR}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:  # a socket, say
         fd = _STDERR

@@ -32,7 +32,7 @@ class QuorumDriver:
         """Send what the call asks for, and return at its verdict. Neither that nor a caller that is cancelled
         stops a request that was sent beside others; one that is sent alone is part of its caller.
 
-        What `ask` raises besides LimeDBError is raised here.
+        Other errors of `ask` than LimeDBError are raised here.
         """
         requests = call.start(self._clock.monotonic())
         running = _Running(call, ask, heard, self._clock, self._tasks)

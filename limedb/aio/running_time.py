@@ -3,12 +3,12 @@
 It owns that time, and notices by itself that the process stood still: because it was stopped (SIGSTOP), its
 machine slept, or it got no processor. It must never be used to compare clocks: there, all time counts.
 
-A node that stood still heard nothing in that time, for it didn't listen. So code that measures the silence of
-others, or how long they owe an answer, uses this time: the peers are as alive as they were.
+A node that stood still heard nothing in that time, since it didn't listen. So code that measures the silence
+of others, or how long they owe an answer, uses this time: the peers are as alive as they were.
 
-Why that is safe: this time never runs faster than real time, so a wait by it is at least as long as it says.
-It may be used wherever acting late is safe (to take a node for dead, to remove it, to purge, to give up), and
-must not be used where a right expires by itself: no node has such a right, for there are no leases.
+This is safe: this time never runs faster than real time, so a wait by it is at least as long as requested. It
+may be used wherever acting late is safe (to take a node for dead, to remove it, to purge, to give up), and
+must not be used where a right expires by itself: no node has such a right.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a piece of work waited for, and when: collected on the way, read only where the work was slow.
+"""The waits of a piece of work: collected on the way, read only if the work was slow.
 
 It owns the spans of the work that the running task belongs to. It must never judge or report:
 `observability/slow_requests.py` does. A stage costs a look at the clock, and work that goes together shares
@@ -41,7 +41,7 @@ class Stages:
             self._chains.append((names, moments))
 
     def share(self, other: "Stages") -> None:
-        """Have the same stages as other work."""
+        """Share the stages of other work."""
         self.began, self._chains = other.began, other._chains
 
     @property

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
 STEADY_SECONDS = 60.0
-"""After so long without a failure, work counts as healthy again, and its next pause is the first one."""
+"""After this long without a failure, work counts as healthy again, and its next pause is the first one."""
 
 
 class Supervisor:

@@ -1,7 +1,7 @@
 """Shares the event loop's turns between many waiters for the same event and all other work.
 
-It owns the order, how many waiters continue in one turn, and the rest after it. It must never know what they
-do.
+It owns the order, how many waiters continue in one turn, and the rest after it. It must never know their
+work.
 
 A thousand waiters that continue at once make a turn of a hundredth of a second. That is little, but a request
 takes some twenty turns, gRPC accepts one new call in each, and where the process has a tenth of a processor

@@ -1,4 +1,4 @@
-"""The lines of a file in chunks, read by a thread of their own.
+"""The lines of a file in chunks, read by a separate thread.
 
 It owns how many lines make a chunk. It must never hold more than one chunk that nobody has taken.
 """

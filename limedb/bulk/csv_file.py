@@ -1,9 +1,10 @@
-"""CSV: a header that names columns, then a row a key: key, value or blob (base64), expires_at_ms or ttl_ms.
+"""CSV: a header that names columns, then a row for each key: key, value or blob (base64), expires_at_ms or
+ttl_ms.
 
 It owns the form of a row, in both directions. A value may hold line breaks, in quotes (RFC 4180). It must
-never take the inside of a value for a row. Where a quote is wrong, no row after it is certain, and reading
-ends. A quote beside a line break may look right, but leaves the file with an odd number of them: then a file
-isn't begun. Of a pipe that can't be known.
+never take the inside of a value for a row. If a quote is wrong, no row after it is certain, and reading
+stops. A quote beside a line break may look right, but leaves the file with an odd number of quotes: then the
+import of a file doesn't begin. For a pipe that can't be known.
 
 Tested in tests/bulk/test_formats.py.
 """

@@ -1,4 +1,4 @@
-"""Files that are none of the forms of an import: each line of them would be bad, in words that name no cause.
+"""Files in none of the forms of an import: each of their lines would be bad, without a hint at the cause.
 
 It owns how they are recognised by their beginning, and the advice. It must never read further.
 
@@ -21,7 +21,9 @@ _PACKED = {
 
 
 def check(name: str, head: bytes) -> None:
-    """BulkError: a file that begins so is no JSON lines, no CSV and no data file, but something known."""
+    """BulkError: a file that begins like this is neither JSON lines nor CSV nor a data file, but of another
+    known kind.
+    """
     if what := _what(head):
         raise BulkError(f"{name} is {what}; nothing was stored")
 

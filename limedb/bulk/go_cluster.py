@@ -1,10 +1,10 @@
 """The keys of a running Go LimeDB: of all its nodes, found from some, each read page by page over its REST.
 
-It owns the finding of the nodes, and which value counts where they differ. It must never take a node that
-doesn't answer for one without keys.
+It owns the search for the nodes, and the choice of the value where they differ. It must never take a node
+that doesn't answer for one without keys.
 
 The nodes list their own keys only, without versions. Where copies of a key differ (its owner changed and a
-copy stayed behind, or a replica missed a write), the cluster itself is asked for the key, as its clients do.
+copy stayed behind, or a replica missed a write), it asks the cluster itself for the key, as clients do.
 """
 
 from collections import deque
@@ -68,7 +68,7 @@ class GoCluster:
         self._stopped.set()
 
     def find(self) -> None:
-        """Find all nodes. BulkError: none of those given answers, or one is no Go LimeDB."""
+        """Find all nodes. BulkError: none of those given answers, or one isn't a Go LimeDB."""
         waiting, met = deque(self._urls), set[str]()
         while waiting:
             url = waiting.popleft()
@@ -136,7 +136,7 @@ class GoCluster:
         return Line(self.read_count, Place(self.read_count, self.read_count), content)
 
     def _current(self, key: str) -> Content:
-        """What the cluster answers for a key."""
+        """The cluster's answer for a key."""
         reasons = []
         for node in self.nodes:
             try:
@@ -158,12 +158,12 @@ class GoCluster:
 
 
 def _root(url: str) -> str:
-    """What the paths of the REST come behind."""
+    """The base of the REST paths."""
     return url.strip().rstrip("/").removesuffix("/api/v1").rstrip("/")
 
 
 def _content(key: str, value: str, name: str) -> Content:
-    """What to store. name: of the node that has it, for the error."""
+    """The item to store. name: of the node that has it, for the error."""
     try:
         return checked(Item(key, value))
     except BadItemError as error:

@@ -28,7 +28,7 @@ class GoRestError(Exception):
 
 
 class State(NamedTuple):
-    """What a node says of itself and of others."""
+    """A node's report of itself and of others."""
 
     name: str
     """Its NODE_URL."""
@@ -43,7 +43,7 @@ class GoRest:
         self.url = url
 
     def state(self) -> State:
-        """The node's name and peers. BulkError: it is no Go LimeDB but one of ours."""
+        """The node's name and peers. BulkError: it isn't a Go LimeDB, but one of ours."""
         state = self._object("/api/v1/cluster/state")
         if "clusterId" in state:
             raise BulkError(

@@ -78,7 +78,7 @@ class Importer:
         self._finished = asyncio.Event()
 
     async def run(self, lines: Iterator[Line]) -> None:
-        """Store all lines. LimeDBError: it can't continue; nothing is under way any more, and `place` says
+        """Store all lines. LimeDBError: it can't continue; no batch is under way any more, and `place` shows
         where to resume.
         """
         async with asyncio.TaskGroup() as group, aclosing(Chunks(lines).read()) as chunks:

@@ -1,7 +1,7 @@
-"""JSON lines: an object a line, {"key", "value"}, or "blob" in base64, and "expiresAtMs" or "ttlMs".
+"""JSON lines: an object on each line, {"key", "value"}, or "blob" in base64, and "expiresAtMs" or "ttlMs".
 
 It owns the form of a line, in both directions. A field that it doesn't know makes a line bad: a misspelled
-"ttlMs" would store a value that never expires. A field that is there twice does too. "size" and "version",
+"ttlMs" would store a value that never expires. So does a field that appears twice. "size" and "version",
 which the entries of a REST scan have, are ignored.
 
 Tested in tests/bulk/test_formats.py.
@@ -91,7 +91,7 @@ def _content(raw: bytes) -> Content:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Return the object. BadItemError: a name that is there twice."""
+    """Return the object. BadItemError: a name appears twice."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]

@@ -88,9 +88,9 @@ def load(data: Path, kind: type[T]) -> T | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise BulkError(f"{path} can't be read ({error}): remove it to start anew") from None
+        raise BulkError(f"{path} can't be read ({error}): remove it to start over") from None
     if not isinstance(state, Mapping) or set(state) != set(kind.__dataclass_fields__):
-        raise BulkError(f"{path} is not the state of an import or export: remove it to start anew")
+        raise BulkError(f"{path} is not the state of an import or export: remove it to start over")
     return kind(**state)
 
 

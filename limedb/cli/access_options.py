@@ -1,4 +1,4 @@
-"""The options of commands that make a configuration of Envoy: from where it may be used, and for what.
+"""The options of commands that make a configuration of Envoy: who may use it, and for what.
 
 Tested in tests/cli/test_app.py.
 """

@@ -75,7 +75,7 @@ def status(shape: str, target: Target, timeout: float) -> None:
 @target_option
 @_timeout
 def join_plan(url: str, zone: str, virtual_nodes: int | None, target: Target, timeout: float) -> None:
-    """Show what would move if a node at URL joined. To join, a node is started with NODE_PEERS."""
+    """Show what would move if a node at URL joined. To make a node join, start it with NODE_PEERS."""
     with admin_client(target, timeout) as node:
         screen.show_plan(node.plan_join(as_url(url), zone, virtual_nodes))
 
@@ -137,7 +137,7 @@ def remove(node_name: str, dry_run: bool, no_wait: bool, target: Target, timeout
 @target_option
 @_timeout
 def cancel(dry_run: bool, target: Target, timeout: float) -> None:
-    """Cancel the change under way: a joining node is out again, a leaving one stays."""
+    """Cancel the change under way: a joining node stays out, a leaving one stays in."""
     with admin_client(target, timeout) as node:
         screen.show_plan(node.cancel(dry_run))
 

@@ -42,7 +42,7 @@ def show_status(status: AdminStatus) -> None:
 
 
 def _founded(founded_ms: int) -> str:
-    """When a cluster was founded: a new, empty one must not look like the old one."""
+    """The time when a cluster was founded: a new, empty one must not look like the old one."""
     if not founded_ms:
         return ""
     return f", founded {datetime.fromtimestamp(founded_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -58,7 +58,7 @@ def show_plan(plan: ChangePlan) -> None:
 
 def wait_gone(node: AdminClient, url: str, epoch: int, timeout: float) -> None:
     """Show progress of the change that began in `epoch` until a node is no longer a member. timeout: how long
-    the node that is asked may be away, in seconds. LimeDBError: the change was cancelled.
+    the asked node may be away, in seconds. LimeDBError: the change was cancelled.
     """
     total, words = 1, ""
     with _progress("streaming") as advance:
@@ -70,14 +70,14 @@ def wait_gone(node: AdminClient, url: str, epoch: int, timeout: float) -> None:
                 if status.change.progress:  # for a moment no node may have anything to report
                     (done, total), words = _counts(status.change), _words(status.change)
                     advance(done, total, words)
-            elif status.epoch > epoch:  # before that, the node that answers has not heard of it
+            elif status.epoch > epoch:  # before that, the answering node has not heard of it
                 raise LimeDBError(f"{url} is still a member: the change was cancelled")
     click.echo(f"{url} is no longer a member")
 
 
 def wait_dead(node: AdminClient, url: str, timeout: float) -> None:
-    """Return once the node that is asked takes a member for dead, or after `timeout` seconds: one that was
-    just killed counts as alive for some gossip intervals.
+    """Return once the asked node takes a member for dead, or after `timeout` seconds: a member that was just
+    killed counts as alive for some gossip intervals.
     """
     end = time.monotonic() + timeout
     for status in _statuses(node, Patience(timeout)):
@@ -117,13 +117,13 @@ def show_scrub(states: Iterator[ScrubState]) -> None:
     if state.waiting:
         raise LimeDBError(
             f"{state.waiting} records are still damaged, and no replica has {state.lost} of them: bring the"
-            " other replicas back; write anew or delete the keys that none has (`limedb admin status` names"
+            " other replicas back; write again or delete the keys that none has (`limedb admin status` names"
             " some of them, the node's log all)"
         )
 
 
 def _statuses(node: AdminClient, patience: Patience) -> Iterator[AdminStatus]:
-    """Yield the status again and again; the node that is asked may be away for a while."""
+    """Yield the status again and again; the asked node may be away for a while."""
     while True:
         try:
             status = node.status()
@@ -162,7 +162,9 @@ def _progress(label: str) -> Iterator[Advance]:
     is_left_by_itself = False
 
     def advance(done: int, total: int, words: str) -> None:
-        if total >= done:  # a node may report less than before, since it counts anew, but never more than all
+        if (
+            total >= done
+        ):  # a node may report less than before, since it counts again, but never more than all
             bar.length = max(total, bar.pos, 1)
             bar.update(done - bar.pos, words)
 

@@ -35,11 +35,11 @@ _COMMANDS = {
     "del": ("limedb.cli.kv:del_", "Delete a key, or all keys with a prefix."),
     "incr": ("limedb.cli.edits:incr", "Add to a counter."),
     "append": ("limedb.cli.edits:append", "Add to the end of a value."),
-    "get-and-set": ("limedb.cli.edits:get_and_set", "Store a value, and print the one before."),
+    "get-and-set": ("limedb.cli.edits:get_and_set", "Store a value, and print the previous one."),
     "get-and-del": ("limedb.cli.edits:get_and_del", "Delete a key, and print its value."),
-    "txn": ("limedb.cli.txn:txn", "Change several keys at once, if they have what they must."),
+    "txn": ("limedb.cli.txn:txn", "Change several keys at once, if all conditions hold."),
     "lock": ("limedb.cli.lock:lock", "Run a command while holding a lock."),
-    "lease": ("limedb.cli.lease:lease", "Keep keys there as long as somebody renews them."),
+    "lease": ("limedb.cli.lease:lease", "Keep keys in place as long as somebody renews them."),
     "keys": ("limedb.cli.browse:keys", "List keys, of the cluster or of one node."),
     "scan": ("limedb.cli.browse:scan", "List keys with their values."),
     "count": ("limedb.cli.ranges:count", "Count the keys with a prefix."),
@@ -62,18 +62,18 @@ _COMMANDS = {
     "admin": ("limedb.cli.admin:admin", "Show and change the members and users of the cluster; repair it."),
     "repair-topology": (
         "limedb.cli.repair_topology:repair_topology",
-        "Give stopped nodes a sound topology if theirs is damaged or too few are left.",
+        "Give stopped nodes a sound topology if theirs is damaged or too few remain.",
     ),
     "completion": ("limedb.cli.completion:completion", "Print the completion script of a shell."),
 }
 
 
 _ALIASES = {"get-and-delete": "get-and-del", "increment": "incr", "delete": "del"}
-"""What REST and gRPC call them; help names each command once."""
+"""The names that REST and gRPC use; help names each command once."""
 
 
 class _UsageError(click.ClickException):
-    """A wrong use of a command, in one line."""
+    """A usage error of a command, in one line."""
 
     exit_code = USAGE
 

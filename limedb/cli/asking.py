@@ -1,6 +1,6 @@
-"""Questions before what can't be undone, on terminals.
+"""Questions on terminals, before a command does something that can't be undone.
 
-It owns how they are asked. In a script nobody is asked: who wrote it has decided.
+It owns the form of the questions. In a script it asks nothing: its author has decided.
 
 Tested in tests/cli/test_asking.py.
 """
@@ -11,7 +11,7 @@ import sys
 import click
 
 _LOOK_SECONDS = 0.2
-"""After so long Ctrl-C is noticed, even if a thread of gRPC received the signal."""
+"""The time after which Ctrl-C is noticed, even if a thread of gRPC received the signal."""
 
 
 def agrees(question: str) -> bool:

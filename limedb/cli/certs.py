@@ -227,7 +227,7 @@ def revoke(files: tuple[Path, ...], serials: tuple[str, ...], folder: Path) -> N
 @click.argument("files", nargs=-1, required=True, metavar="FILE..", type=click.Path(path_type=Path))
 @output_option(TABLE)
 def show(files: tuple[Path, ...], shape: str) -> None:
-    """Show what certificates say: the role, the names, the days left."""
+    """Show the content of certificates: the role, the names, the days left."""
     from limedb.tls.certificates import facts_of
     from limedb.tls.folder import read
 

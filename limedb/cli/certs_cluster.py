@@ -41,13 +41,13 @@ DAYS = 365.0
     help="The folder to write to.",
 )  # fmt: skip
 def cluster(urls: tuple[str, ...], proxy: str | None, at: str, days: float, folder: Path) -> None:
-    """Make all that nodes on a network need: a CA, and a folder for each NODE_URL with its certificate, a
-    root token, and its settings in limedb.env.
+    """Make everything that nodes on a network need: a CA, and a folder for each NODE_URL with its
+    certificate, a root token, and its settings in limedb.env.
 
-    Copy each folder to its machine, and start the node with these settings. What is there stays, but for
-    certificates that expire within 60 days, and NODE_PEERS, which grows: run it again for more nodes (name
-    all of them), or to renew, and copy the folders again. Nodes and Envoy follow the files, and lose no
-    connection; a file in Envoy's folder must be renamed into its place (mv).
+    Copy each folder to its machine, and start the node with these settings. To add nodes (name all of them),
+    or to renew certificates, run the command again, and copy the folders again: it keeps all files, except
+    certificates that expire within 60 days, and adds to NODE_PEERS. Nodes and Envoy follow the files, and
+    lose no connection; move a file into Envoy's folder by renaming it (mv).
     """
     from limedb.launch.cluster_files import ClusterFiles
 

@@ -92,12 +92,12 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 def start(folder: Folder, detach: bool, seconds: float, shape: str, **options: Any) -> None:  # noqa: ANN401 (LaunchPlan checks them)
     """Start nodes, and Envoy in front of them; they are ready when all nodes see each other.
 
-    Without options it starts what was last started in --data-dir, nodes that were added included: options
-    that aren't given are those of the last start, and -e adds to its settings. The defaults below are of the
-    first start. Nodes that have data keep their number and ports.
+    Without options it starts the same cluster as the last start in --data-dir, including nodes that were
+    added: options that you leave out are those of the last start, and -e adds to its settings. The defaults
+    below apply to the first start. Nodes that have data keep their number and ports.
 
-    If that takes longer than --timeout, or a node stops, the command says why for each node, and exits with
-    1. If a node serves by then, all keep running; otherwise it stops them, and says so.
+    If that takes longer than --timeout, or a node stops, the command prints the reason for each node, and
+    exits with 1. If a node serves by then, all keep running; otherwise it stops them, and reports that.
 
     \b
     Example: four nodes that keep nothing on disk

@@ -69,8 +69,9 @@ def add(shape: str, folder: Folder) -> None:
 def remove(node: str, dry_run: bool, yes: bool, seconds: float, shape: str, folder: Folder) -> None:
     """Let NODE leave the cluster, and stop it once the others have its keys.
 
-    First it shows what will move. A node that doesn't run is removed, and the others fetch its keys from the
-    other replicas. The folder of its data stays, with another name. After Ctrl-C the same command continues.
+    First it shows what will move. If the node doesn't run, the others remove it, and fetch its keys from the
+    other replicas. The folder of its data stays, under another name. After Ctrl-C, run the same command again
+    to continue.
     """
     removal = find_removal(folder, node)
     with admin_client(removal.target, seconds) as operator:
@@ -130,9 +131,9 @@ def _signals(
 def restart(nodes: tuple[str, ...], is_all: bool, seconds: float, shape: str, folder: Folder) -> None:
     """Start each NODE, or Envoy, again, stopping it first if it runs; return once it is ready.
 
-    It stops a running node only once all others count for watches, so that watching clients miss nothing. For
-    that, and for each node to be ready, it waits as long as --timeout says; then it reports why the node is
-    not ready. It also prints a node's warnings, such as that data was set aside.
+    It stops a running node only once watches can count on all others, so that watching clients miss nothing.
+    For that, and for each node to be ready, it waits up to --timeout; then it reports why the node is not
+    ready. It also prints a node's warnings, such as about data that was set aside.
     """
     if bool(nodes) == is_all:
         raise click.UsageError("give some nodes (node1.., or envoy) or --all")

@@ -23,7 +23,7 @@ IN_PART = 4
 DIFFERENT = 5
 """`bench verify` found a value other than the one that was written."""
 CONDITION_FAILED = 6
-"""The key hasn't what the write requires; nothing was written."""
+"""The key doesn't meet the condition of the write; nothing was written."""
 LOCKED = 75
 """`lock`: somebody else has the lock, or it was lost. It is EX_TEMPFAIL of sysexits.h: try again later."""
 NOT_EXECUTABLE, COMMAND_NOT_FOUND = 126, 127

@@ -17,7 +17,7 @@ from limedb.cli.options import command
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the script with which SHELL completes commands and options of limedb."""
+    """Print the script that lets SHELL complete commands and options of limedb."""
     kind = get_completion_class(shell)
     if kind is None:  # click has all three
         raise click.UsageError(f"there is no completion for {shell}")

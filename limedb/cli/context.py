@@ -28,7 +28,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     """,
 )
 def context() -> None:
-    """Name clusters, and choose which one commands ask.
+    """Give clusters names, and choose the one that commands ask.
 
     A command asks the cluster of --target; else that of --context; else that of LIMEDB_TARGET, of
     LIMEDB_CONTEXT, or of the context in use. The files of a context are for its target alone.
@@ -74,7 +74,7 @@ def add(
 @context.command(cls=Command, examples="limedb context use prod")
 @_name
 def use(name: str) -> None:
-    """Let commands ask the cluster NAME by default."""
+    """Make NAME the default cluster of commands."""
     contexts = load_contexts(os.environ).using(name)
     store_contexts(contexts, os.environ)
     click.echo(f"{name} is in use: {contexts.get(name).target}")

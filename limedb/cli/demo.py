@@ -1,6 +1,6 @@
 """`limedb demo`: a cluster to look at, in one command.
 
-It owns the sample keys, and that nothing of the cluster outlives the command.
+It owns the sample keys, and ensures that nothing of the cluster outlives the command.
 
 Tested in tests/cli/test_demo.py.
 """
@@ -28,7 +28,7 @@ SAMPLES = {"greeting": "hello", "settings/theme": '{"dark": true, "accent": "lim
     f"user/{number:03}": f'{{"name": "user {number}", "visits": {number * 7 % 50}}}' for number in range(100)
 }
 NODES = 3
-"""How many there are, unless an option or an earlier demo says otherwise."""
+"""The number of nodes, unless an option or an earlier demo sets another one."""
 RATE = 20.0
 """Requests of the load a second: enough to be seen, and no burden."""
 _CALL_SECONDS = 5.0
@@ -54,10 +54,10 @@ _CALL_SECONDS = 5.0
 def demo(
     nodes: int | None, port: int | None, base_port: int | None, browser: bool, data_dir: str, seconds: float
 ) -> None:
-    """Start a cluster with sample keys and a mild load, and open its dashboard. Ctrl-C stops all of it.
+    """Start a cluster with sample keys and a mild load, and open its dashboard. Ctrl-C stops everything.
 
     The data stays in DIR, so that the next demo continues there. It is a cluster like any other: kill a node
-    by `limedb cluster kill node2 --data-dir DIR`, and watch.
+    with `limedb cluster kill node2 --data-dir DIR`, and watch.
     """
     folder = Folder(Path(data_dir))
     first = None if folder.path.exists() else NODES
@@ -101,6 +101,6 @@ async def _load(folder: Folder, launch: Launch, browser: bool) -> None:
 
 
 def _end_with(folder: Folder, runner: Runner) -> None:
-    """End the load once `limedb cluster stop` has stopped the cluster."""
+    """Stop the load once `limedb cluster stop` has stopped the cluster."""
     if not folder.launch_file.exists():
         runner.stop.set()

@@ -1,4 +1,4 @@
-"""`limedb incr|append|get-and-set|get-and-del`: one change of a key by what it has.
+"""`limedb incr|append|get-and-set|get-and-del`: one change of a key, based on its current value.
 
 Tested in tests/cli/test_edits.py.
 """
@@ -45,7 +45,7 @@ new_ttl_option = click.option(
     type=NUMBER,
     default=0,
     metavar="N",
-    help="The number before, if KEY has no value. Default: 0.",
+    help="The number to add to, if KEY has no value. Default: 0.",
 )
 @new_ttl_option
 @output_option(RAW)
@@ -64,8 +64,8 @@ def incr(
 ) -> None:
     """Add BY to the counter under KEY, and print the sum.
 
-    BY is 1 unless you give it; write a negative one after --. A counter is a whole number of 64 bits, as
-    text. Of many increments at once none is lost.
+    BY is 1 by default; write a negative number after --. A counter is a whole number of 64 bits, stored as
+    text. No increment is lost, however many run at once.
     """
     with node_client(target, timeout) as node:
         number, receipt = node.increment(key, by, initial, _milliseconds(ttl), level)
@@ -100,7 +100,7 @@ def append(
 ) -> None:
     """Add VALUE, or the contents of a file, to the end of the value of KEY, and print the size in bytes.
 
-    Text is added to text, and a file to bytes.
+    VALUE can only be added to text, and a file only to bytes.
     """
     content = _content(value, file)
     with node_client(target, timeout) as node:
@@ -140,7 +140,9 @@ def get_and_set(
     target: Target,
     timeout: float,
 ) -> None:
-    """Store VALUE under KEY, and print the one before, if there was one; -o json shows whether there was."""
+    """Store VALUE under KEY, and print the previous value, if there was one; -o json shows whether there
+    was.
+    """
     if ttl is not None and keep_ttl:
         raise click.UsageError("give one of --ttl and --keep-ttl")
     content = _content(value, file)
@@ -164,7 +166,7 @@ def get_and_set(
 def get_and_del(key: str, shape: str, level: Level | None, target: Target, timeout: float) -> None:
     """Delete KEY, and print the value that it had; exit with 3 if it had none.
 
-    Of many at once, one gets the value.
+    If many commands take a key at once, one of them gets the value.
     """
     with node_client(target, timeout) as node:
         previous, receipt = node.get_and_delete(key, level)
@@ -193,7 +195,7 @@ def _show(key: str, shape: str, receipt: Receipt, name: str, number: int) -> Non
 
 
 def _show_previous(key: str, shape: str, receipt: Receipt, previous: str | bytes | None) -> None:
-    """Print a value that is stored no more; where stdout can't have it, as JSON on stderr."""
+    """Print a value that is no longer stored; if stdout can't take it, as JSON on stderr."""
     try:
         _print_previous(key, shape, receipt, previous)
         sys.stdout.flush()

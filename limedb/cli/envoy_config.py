@@ -96,7 +96,7 @@ def envoy_config(
     access: Access,
     insecure: bool,
 ) -> None:
-    """Print an Envoy configuration for some nodes. All paths are those where Envoy runs.
+    """Print an Envoy configuration for some nodes. All paths are paths on Envoy's machine.
 
     \b
     Example: for this machine, and for others (docs/security.md)

@@ -47,7 +47,7 @@ PAGE = 500
 @click.option("--start", default="", metavar="KEY", help="The first key to export.")
 @click.option("--end", default="", metavar="KEY", help="Export only keys before this one.")
 @click.option("--resume", is_flag=True, help="Continue an export to the file that was interrupted.")
-@click.option("--force", is_flag=True, help="Begin anew, and overwrite the file.")
+@click.option("--force", is_flag=True, help="Start from the beginning, and overwrite the file.")
 @consistency_option
 @target_option
 @patience_option
@@ -174,6 +174,6 @@ def _expected(target: Target) -> int | None:
         with cluster_client(target, 2.0) as node:
             response = node.state()
     except LimeDBError:
-        return None  # the scan will say why
+        return None  # the scan will report the reason
     copies = min(response["replicationFactor"], response["totalNodes"])
     return sum(member["keys"] for member in response["members"]) // copies if copies else None

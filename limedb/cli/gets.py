@@ -1,4 +1,4 @@
-"""What `limedb get` does with several keys.
+"""`limedb get` of several keys.
 
 Tested in tests/cli/test_ranges.py.
 """
@@ -33,8 +33,8 @@ Outcome = tuple[str, Found | LimeDBError | None]
 def get_many(
     keys: Sequence[str], version: bool, shape: str, level: Level | None, target: Target, timeout: float
 ) -> None:
-    """Print the values of keys, or their versions, in the order of the keys; where one has none, an empty
-    line. Exit with 3 if one has no value, with 1 if one can't be read.
+    """Print the values of keys, or their versions, in the order of the keys; for a key without a value, an
+    empty line. Exit with 3 if a key has no value, with 1 if one can't be read.
     """
     missing, failed = 0, 0
     rows: list[tuple[object, ...]] = []

@@ -43,7 +43,7 @@ _READERS = {Format.JSONL: jsonl.read, Format.CSV: csv_file.read, Format.GO: go_f
 @click.argument("file", type=FileOrUrl(dir_okay=False, path_type=Path))
 @form_option
 @click.option("--resume", is_flag=True, help="Continue an import of the file that was interrupted.")
-@click.option("--restart", is_flag=True, help="Begin anew, even if an import was interrupted.")
+@click.option("--restart", is_flag=True, help="Start over, even if an import was interrupted.")
 @click.option(
     "--stop-on-error", is_flag=True, help="Stop at the first bad line. Default: report it, and continue."
 )
@@ -69,12 +69,12 @@ def import_(
 ) -> None:
     """Store the keys of FILE (- is stdin); exit with 4 if some of its lines are bad.
 
-    FILE.limedb-state keeps the progress, so that an interrupted import can be resumed; where that can't be
-    written, as beside a pipe, a warning says so.
+    FILE.limedb-state keeps the progress, so that you can resume an interrupted import. If it can't be
+    written, for example beside a pipe, the command warns.
 
-    FILE can be the URL of a node of a Go LimeDB that runs: then the keys of all nodes that this one knows are
-    read, over their REST. Name several with commas if their own names can't be reached from here. Nodes that
-    don't answer are named, and the exit code is 4.
+    FILE can be the URL of a node of a running Go LimeDB: the command then reads the keys of all nodes that
+    this one knows, over their REST. If their own names can't be reached from here, list several URLs,
+    separated by commas. It names nodes that don't answer, and then exits with 4.
     """
     carry_out = partial(_carry_out, target=target, level=level, timeout=timeout, stop_on_error=stop_on_error)
     if not isinstance(file, Path):

@@ -1,6 +1,6 @@
 """A running Go LimeDB as the source of an import.
 
-It owns what `import_.py` asks of a source besides its lines. It must never store keys.
+It owns everything that `import_.py` needs of a source besides its lines. It must never store keys.
 
 Tested in tests/cli/test_go_import.py.
 """
@@ -23,7 +23,7 @@ _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.-]+):[0-9]{1,5}(/.*)?")
 
 
 class FileOrUrl(click.Path):
-    """A file's path; or a URL, which a path would spoil: it makes one slash of two."""
+    """A file's path; or a URL, which a path would spoil by merging its two slashes."""
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -64,7 +64,7 @@ class ClusterSource:
     """
 
     unit = "key"
-    advice = "run it again: it begins anew"
+    advice = "run it again: it starts over"
 
     def __init__(self, urls: str, say: Say) -> None:
         """Find the nodes. BulkError: none answers."""

@@ -26,7 +26,7 @@ STDIN = 0
 
 class Source:
     """The file, and the state file beside it, if it has one. is_file: it can be read from any place. warn:
-    called with why the import can't be resumed; not where stdin is read, of which nobody expects it.
+    called with the reason why the import can't be resumed, except for stdin, where nobody expects it.
     """
 
     unit = "line"
@@ -106,7 +106,7 @@ class Source:
         return f"Warning: if this import is interrupted, it can't be resumed, for {self._why_not}"
 
     def stop(self) -> None:
-        """Read no further, even if a reader waits for more input."""
+        """Stop reading, even if a reader waits for more input."""
         if self._pipe is not None:
             self._pipe.stop()
 

@@ -71,8 +71,8 @@ def get(
 ) -> None:
     """Print the value of KEY; exit with 3 if it has none.
 
-    Of several keys it prints a value a line, in their order, and an empty line for one that has none; with
-    -o json an object a line.
+    For several keys it prints one value on each line, in their order, and an empty line for a key without a
+    value; with -o json one object on each line.
     """
     if len(keys) > 1:
         get_many(keys, version, shape, level, target, timeout)
@@ -242,8 +242,9 @@ def del_(
 
     With a condition that doesn't hold, it deletes nothing and exits with 6.
 
-    With --prefix it deletes all keys that begin with that, and prints how many. On a terminal it asks first.
-    It leaves values that are written after it has seen the key. If it breaks off, it prints how to continue.
+    With --prefix it deletes all keys that begin with the prefix, and prints their number. On a terminal it
+    asks first. It keeps values that are written after it has seen the key. If it breaks off, it prints how to
+    continue.
     """
     if in_range.is_given(key, if_version is not None or if_value is not None or if_exists):
         in_range.delete(shape, level, target, timeout)

@@ -1,6 +1,6 @@
-"""`limedb lease`: keys that are there as long as somebody renews them.
+"""`limedb lease`: keys that exist as long as somebody renews their lease.
 
-It owns the subcommands and what they print. It must never decide when a lease ends: the nodes do.
+It owns the subcommands and their output. It must never decide when a lease expires: the nodes do.
 
 Tested in tests/cli/test_lease.py.
 """
@@ -37,10 +37,10 @@ _id = click.argument("lease", metavar="ID", type=Whole(1, MAX_ID))
     """,
 )
 def lease() -> None:
-    """Keep keys there for as long as somebody renews them.
+    """Keep keys in place as long as somebody renews them.
 
-    Grant a lease, attach keys to it (`limedb set --lease ID`), and keep it alive. When nobody does for its
-    time to live, or it is revoked, the keys are gone.
+    Grant a lease, attach keys to it (`limedb set --lease ID`), and keep it alive. If nobody renews it within
+    its time to live, or somebody revokes it, the keys are deleted.
     """
 
 
@@ -81,9 +81,9 @@ def grant(ttl: float, shape: str, target: Target, timeout: float) -> None:
 @target_option
 @timeout_option
 def keep_alive(lease: int, once: bool, target: Target, timeout: float) -> None:
-    """Renew the lease ID three times in each life until Ctrl-C; exit with 3 if it has ended.
+    """Renew the lease ID three times in each life until Ctrl-C; exit with 3 if it no longer exists.
 
-    It doesn't revoke the lease: its keys stay for its time to live after the last renewal.
+    The command doesn't revoke the lease: its keys stay for its time to live after the last renewal.
     """
     with _connected(target, timeout) as db:
         left = db.renew_lease(lease)
@@ -118,7 +118,7 @@ def _renewed(db: "SyncClient", lease: int, end: float) -> float:
 @target_option
 @timeout_option
 def revoke(lease: int, shape: str, target: Target, timeout: float) -> None:
-    """End the lease ID, delete its keys, and print how many these were; exit with 3 if it has ended."""
+    """Revoke the lease ID, delete its keys, and print their number; exit with 3 if it no longer exists."""
     with _connected(target, timeout) as db:
         deleted = db.revoke_lease(lease)
     _show(shape, {"id": str(lease), "deleted": str(deleted)}, str(deleted))
@@ -136,8 +136,8 @@ def revoke(lease: int, shape: str, target: Target, timeout: float) -> None:
 @target_option
 @timeout_option
 def ttl(lease: int, shape: str, target: Target, timeout: float) -> None:
-    """Print how many seconds the lease ID still lives; with -o json its keys, too. Exit with 3 if it has
-    ended.
+    """Print how many seconds the lease ID still lives; with -o json its keys, too. Exit with 3 if it no
+    longer exists.
     """
     with _connected(target, timeout) as db:
         found = db.lease_status(lease)

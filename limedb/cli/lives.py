@@ -20,7 +20,7 @@ from limedb.operator.calls import Found, NodeClient, node_client
 from limedb.tls.target import Target
 
 MOST_TRIES = 10
-"""How often a value is read anew that others keep changing."""
+"""How often to read a value again that others keep changing."""
 
 
 @command(

@@ -1,7 +1,7 @@
 """`limedb lock`: a command that runs while this process holds a lock.
 
-It owns what becomes of the command: it ends when the lock is lost, and gets the signals that this process
-gets. It must never run it without the lock.
+It owns the command's process: it stops the command when the lock is lost, and passes on the signals that this
+process gets. It must never run the command without the lock.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from limedb.client import Client
 
 ENDING_SECONDS = 5.0
-"""That the command has to end after SIGTERM, when the lock is lost; then SIGKILL ends it."""
+"""Seconds that the command has to exit after SIGTERM, when the lock is lost; then it gets SIGKILL."""
 FENCE_VARIABLE = "LIMEDB_LOCK_TOKEN"
 SIGNALLED = 128
 """And the number of the signal that ended the command: the exit code, as in shells."""
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-"""What a terminal doesn't send to the command itself."""
+"""The signals that a terminal doesn't send to the command itself."""
 
 
 @command(
@@ -48,7 +48,7 @@ PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
     default="10s",
     show_default=True,
     metavar="DURATION",
-    help="How long others wait at most if this process dies. It renews the lock more often.",
+    help="The longest time that others wait if this process dies. It renews the lock more often.",
 )
 @click.option(
     "--wait",
@@ -57,7 +57,7 @@ PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
     help="How long to wait for the lock. Default: as long as it takes.",
 )
 @click.option("--no-wait", is_flag=True, help="Don't wait for it.")
-@click.option("--holder", metavar="TEXT", help="What others see. Default: HOST:PID.")
+@click.option("--holder", metavar="TEXT", help="The name that others see. Default: HOST:PID.")
 @target_option
 @timeout_option
 def lock(
@@ -70,13 +70,14 @@ def lock(
     target: Target,
     timeout: float,
 ) -> None:
-    """Run COMMAND while this process holds the lock NAME, which is the key that stores it; exit as it does.
+    """Run COMMAND while this process holds the lock NAME, which is the key that stores it; exit with its
+    code.
 
-    COMMAND has the fencing token in LIMEDB_LOCK_TOKEN: a number that is higher for each holder. If the lock
+    COMMAND finds the fencing token in LIMEDB_LOCK_TOKEN: a number that grows with each holder. If the lock
     is lost, because too few nodes answer or this process stood still, COMMAND and all that it has started get
-    SIGTERM, and SIGKILL after 5 s. SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are passed on. If SIGKILL ends this
-    process, COMMAND runs on without the lock. Exit code 75: the lock is taken, or was lost; 126, 127: COMMAND
-    can't be run, or isn't there; 128 and the number of the signal that ended it.
+    SIGTERM, and SIGKILL after 5 s. This process passes on SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2. If it is
+    killed by SIGKILL, COMMAND continues without the lock. Exit code 75: the lock is taken, or was lost; 126,
+    127: COMMAND can't be run, or doesn't exist; 128 plus the number of the signal that killed COMMAND.
     """
     if no_wait and wait is not None:
         raise click.UsageError("give one of --wait and --no-wait")
@@ -108,7 +109,7 @@ async def _carry_out(
 
 
 async def _say_who_has_it(db: "Client", name: str, wait: float | None) -> None:
-    """Say for whom it waits, since that may take long."""
+    """Print the holder for whom it waits, since that may take long."""
     from limedb.client.holding import holder_in
 
     with suppress(UnavailableError, RequestTimeoutError):

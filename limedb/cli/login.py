@@ -19,7 +19,7 @@ from limedb.operator.users import user_client
 from limedb.tls.target import Target
 
 unread_target_option = partial(target_option, reads_token=False)
-"""The file of tokens may be damaged, which is no reason not to mend it."""
+"""The file of tokens may be damaged: these commands mend it."""
 
 
 @click.command(
@@ -32,7 +32,7 @@ unread_target_option = partial(target_option, reads_token=False)
 @unread_target_option
 @timeout_option
 def login(target: Target, timeout: float) -> None:
-    """Ask for a token, try it, and store it for this target: later commands show it there.
+    """Ask for a token, try it, and store it for this target, to which later commands show it.
 
     It is stored in ~/.config/limedb/tokens.json (or under XDG_CONFIG_HOME), which only you may read.
     """

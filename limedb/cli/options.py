@@ -25,7 +25,7 @@ def _address(_context: click.Context, _option: click.Parameter, text: str) -> st
 
 
 class Moment(click.ParamType[int]):
-    """A moment in milliseconds since 1970, or as RFC 3339 has it, with a time zone."""
+    """A moment in milliseconds since 1970, or in the form of RFC 3339, with a time zone."""
 
     name = "moment"
 
@@ -68,7 +68,7 @@ class _File(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 (click's own)
         """Return the path, or fail."""
         if not value:
-            self.fail("it names no file. To speak in the clear, leave the option out.", param, ctx)
+            self.fail("it names no file. To connect without TLS, leave the option out.", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -135,7 +135,7 @@ def target_option(command: "Callable[..., None]", *, reads_token: bool = True) -
 
 
 def _level(context: click.Context, _option: click.Parameter, text: str | None) -> Level | None:
-    """The level of an option; else that of the shell, if it has one."""
+    """The level of an option, otherwise that of the shell, if it has one."""
     session = context.find_object(Session)
     return Level(text) if text else session.level if session else None
 

@@ -1,6 +1,6 @@
 """The output of commands: tables, JSON, raw; colours on terminals.
 
-It owns what is safe on a terminal: except for -o raw, it never prints foreign text as it is.
+It owns the safety of terminals: except for -o raw, it never prints foreign text as it is.
 """
 
 import base64
@@ -97,7 +97,7 @@ def printable(text: str, limit: int = 0) -> str:
 
 
 def value_fields(value: str | bytes | None) -> dict[str, str]:
-    """Return a value as JSON has it: under value, or in base64 under blob."""
+    """Return a value for JSON: under value, or in base64 under blob."""
     if isinstance(value, bytes):
         return {"blob": base64.b64encode(value).decode()}
     return {} if value is None else {"value": value}

@@ -1,4 +1,4 @@
-"""`limedb count`, and what `limedb del --prefix` does: all keys of a range.
+"""`limedb count` and `limedb del --prefix`: all keys of a range.
 
 Tested in tests/cli/test_ranges.py.
 """
@@ -153,7 +153,7 @@ _RANGE_OPTIONS = (
 
 
 class _Progress:
-    """What is deleted so far. after: where a next call continues."""
+    """The keys deleted so far. after: where the next call continues."""
 
     def __init__(self, after: str | None) -> None:
         self.deleted = self.changed = 0
@@ -169,7 +169,7 @@ class _Progress:
 
     @contextmanager
     def reporting(self) -> Iterator[None]:
-        """Say what was done where the block breaks off, and how to continue."""
+        """If the block breaks off, print how much was done, and how to continue."""
         try:
             yield
         except LimeDBError as error:

@@ -23,7 +23,7 @@ from limedb.storage import topology_repair as repair
 @click.option(
     "--replication-factor",
     type=Whole(1, 15),
-    help="How many replicas each key has. Default: what the nodes' files say.",
+    help="How many replicas each key has. Default: the number in the nodes' files.",
 )
 @click.option(
     "--virtual-nodes",
@@ -39,19 +39,19 @@ def repair_topology(
     """Make one cluster of the nodes whose data is in FOLDERs, with all their keys.
 
     Use it for a cluster whose topology is damaged (an older version believed one from anybody), or that has
-    permanently lost a majority of its members. Stop all nodes first. Give the folder of each member that is
-    to stay, such as DATA_DIR/http:%2F%2Fnode1:8484.lmdb; rename a folder that was set aside (.removed-...)
-    back before. Also give the new .lmdb folders of nodes whose damaged data was set aside: they don't become
-    members, but join the new cluster by themselves and fetch their keys.
-    If the folders are on several machines, copy the node.json of each, in a folder of the node's name, to one
-    machine, repair there, and copy them back. Members that you leave out never come back: move their data
-    away before you start them again. Records are not changed; once the nodes run, `limedb admin repair` on
-    each makes the replicas equal.
+    permanently lost a majority of its members. Stop all nodes first. Give the folder of each member that
+    stays, such as DATA_DIR/http:%2F%2Fnode1:8484.lmdb; if a folder was set aside (.removed-...), first give
+    it its old name again. Also give the new .lmdb folders of nodes whose damaged data was set aside: they
+    don't become members, but join the new cluster by themselves and fetch their keys. If the folders are on
+    several machines, copy the node.json of each, in a folder of the node's name, to one machine, repair
+    there, and copy them back. Members that you leave out can't return with their data: move it away before
+    you start them again. Records are not changed; once the nodes run, `limedb admin repair` on each makes the
+    replicas equal.
     """
     nodes = [repair.read(folder) for folder in folders]
     topology = repair.plan(nodes, replication_factor, virtual_nodes)
     for node in nodes:
-        joins = "; its data was set aside: it will join anew" if node.joins_as else ""
+        joins = "; its data was set aside: it will rejoin" if node.joins_as else ""
         click.echo(f"{node.url}: {node.wrong or 'its file is sound'}{joins}")
     click.echo(
         f"cluster {topology.cluster_id}, replication factor {topology.replication_factor},"

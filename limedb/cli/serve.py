@@ -78,7 +78,7 @@ def serve(**flags: Any) -> None:  # noqa: ANN401 (one text or None a setting)
             obtain(config)
         run(config)
     except LimeDBError as error:
-        lines = LogQueue(sys.stderr)  # a pipe that nobody reads must not keep the process from exiting
+        lines = LogQueue(sys.stderr)  # an unread pipe must not keep the process from exiting
         lines.put(error_line(str(error)))
         lines.close()
         sys.exit(code_of(error))

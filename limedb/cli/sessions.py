@@ -1,6 +1,6 @@
-"""What the commands of one shell share.
+"""The state that the commands of one shell share.
 
-It owns no more than that: a command finds it as the object of its context.
+It owns only that state: a command finds it as the object of its context.
 
 Tested in tests/cli/test_shell.py.
 """
@@ -13,7 +13,7 @@ from limedb.tls.target import Target
 
 @dataclass(slots=True)
 class Session:
-    """What all commands of a shell share, unless a line says otherwise. level: of consistency; None: the
+    """The defaults of all commands of a shell, unless a line sets others. level: of consistency; None: the
     node's default.
     """
 

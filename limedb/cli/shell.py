@@ -40,13 +40,13 @@ from limedb.tls.target import Target
 @target_option
 @click.pass_context
 def shell(context: click.Context, level: str | None, target: Target) -> None:
-    """Type commands without `limedb` in front, and --target behind, over one connection.
+    """Type commands without `limedb` and --target, over one connection.
 
-    The tabulator completes commands, options and keys; help lists the commands, and exit or Ctrl-D ends the
-    shell; Ctrl-C ends only the command that runs. `level quorum` sets the consistency of all further ones.
+    The Tab key completes commands, options and keys; help lists the commands, and exit or Ctrl-D closes the
+    shell; Ctrl-C stops only the running command. `level quorum` sets the consistency of all further commands.
 
-    From a pipe it reads a command a line, prints no prompt, continues after a failure, and exits with the
-    code of the last command that failed. Lines that begin with # are comments.
+    From a pipe it reads one command on each line, prints no prompt, continues after a failure, and exits with
+    the code of the last command that failed. Lines that begin with # are comments.
     """
     root = context.find_root().command
     if not isinstance(root, LazyGroup):
@@ -57,7 +57,7 @@ def shell(context: click.Context, level: str | None, target: Target) -> None:
 
 
 def history_file() -> Path:
-    """Where the lines that were typed are kept, which only their owner may read."""
+    """The file of the typed lines, which only their owner may read."""
     home = Path(os.environ.get("HOME") or "~").expanduser()
     path = Path(os.environ.get("XDG_STATE_HOME") or home / ".local" / "state") / "limedb" / "shell_history"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

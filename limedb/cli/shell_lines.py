@@ -1,6 +1,6 @@
 """The lines of `limedb shell`: how they are read and carried out.
 
-It owns what a line means, and that nothing but `exit` ends the shell. It must never read a terminal.
+It owns the meaning of a line, and ensures that only `exit` closes the shell. It must never read a terminal.
 
 Tested in tests/cli/test_shell.py.
 """
@@ -17,9 +17,9 @@ from limedb.cli.sessions import Session
 from limedb.core.quorum import Level
 
 NOT_HERE = ("serve", "shell")
-"""Commands that a shell does not run: a node, and itself."""
+"""Commands that a shell does not run: those of a node, and itself."""
 OWN = {"help": "List the commands, or show the help of one.", "level": "Show or set the consistency.",
-       "exit": "End the shell, as Ctrl-D does."}  # fmt: skip
+       "exit": "Close the shell, as Ctrl-D does."}  # fmt: skip
 
 
 class Shell:
@@ -96,6 +96,6 @@ class Shell:
 
 
 def words_of(line: str) -> list[str]:
-    """The words of a line, as a POSIX shell splits it; none of a comment. ValueError: a quote lacks."""
+    """The words of a line, as a POSIX shell splits it; none for a comment. ValueError: a quote is missing."""
     words = [] if line.lstrip().startswith("#") else shlex.split(line)
     return words[1:] if words[:1] == ["limedb"] else words

@@ -1,6 +1,6 @@
 """The terminal of `limedb shell`: the prompt, the history, and the list of completions.
 
-It owns what prompt_toolkit does. It must never run a command.
+It owns the use of prompt_toolkit. It must never run a command.
 
 Tested in tests/cli/test_shell.py.
 """

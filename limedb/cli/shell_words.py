@@ -1,6 +1,6 @@
-"""What `limedb shell` offers to complete a line: commands, options and keys.
+"""The completions that `limedb shell` offers: commands, options and keys.
 
-It owns the choice, and that it is bounded. It must never fail: where nothing is known, nothing is offered.
+It owns the choice and its bounds. It must never fail: where nothing is known, it offers nothing.
 
 Tested in tests/cli/test_shell.py.
 """

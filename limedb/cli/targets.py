@@ -1,8 +1,8 @@
-"""Whom a command asks: the addresses that --target, a context or the environment names, and their files.
+"""The target of a command: the addresses that --target, a context or the environment names, and their files.
 
-It owns which of these wins. A context counts as a whole: where another target is named, nothing of it is
-used, so that no token reaches an address that it isn't for. It must never call a cluster; of several
-addresses it looks for the first at which something listens.
+It owns which of these wins. A context counts as a whole: where another target is named, it contributes
+nothing, so that no token reaches an address for which it isn't meant. It must never call a cluster; of
+several addresses it looks for the first at which something listens.
 """
 
 import os
@@ -53,7 +53,7 @@ class Asked:
 
 
 def ask(context: click.Context, text: str, files: Mapping[str, Path | None]) -> Asked:
-    """What a command's options, a context and the environment say together. ConfigError."""
+    """The combination of a command's options, a context and the environment. ConfigError."""
     chosen = _chosen(context)
     if chosen is None:
         return Asked(text, *(files[name] for name in FILES))
@@ -66,7 +66,7 @@ def ask(context: click.Context, text: str, files: Mapping[str, Path | None]) -> 
 
 
 def names_target(context: click.Context) -> bool:
-    """Whether a command line says whom to ask, or with which files."""
+    """Whether a command line names a target, or files for it."""
     return any(_is_typed(context, name) for name in ("target", CONTEXT, *FILES))
 
 
@@ -77,7 +77,7 @@ def normal(text: str) -> str:
 
 
 def addresses_of(text: str) -> list[str]:
-    """The addresses of a target, each host:port. click.BadParameter: one is none."""
+    """The addresses of a target, each host:port. click.BadParameter: one isn't an address."""
     found = [_address(part.strip()) for part in text.split(",") if part.strip()]
     if not found:
         raise click.BadParameter(f"{text!r:.60} is not a HOST:PORT, such as localhost:8484")

@@ -43,7 +43,7 @@ _COLUMNS = (
 def top(interval: float, count: int | None, shape: str, target: Target, patience: float) -> None:
     """Show the nodes and their rates until Ctrl-C: live on a terminal, elsewhere sample by sample.
 
-    -o raw prints a line a node, which begins with the sample's time in seconds since 1970.
+    -o raw prints a line for each node, which begins with the sample's time in seconds since 1970.
     """
     live = shape == TABLE and sys.stdout.isatty()
     with cluster_client(target, patience) as node:

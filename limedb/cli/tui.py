@@ -27,7 +27,7 @@ from limedb.tls.target import Target
 def tui(target: Target, timeout: float, light: bool) -> None:
     """Watch and use a cluster in the terminal. The last line shows the keys; press ? for more.
 
-    If a node is silent for as long as --timeout says, it continues at another one.
+    If a node is silent for longer than --timeout, the screen continues with another one.
 
     \b
     Example: a cluster of `make run`, through its first node, and through others if that dies

@@ -1,4 +1,4 @@
-"""`limedb txn`: several keys of one group, changed at once if they have what they must.
+"""`limedb txn`: several keys of one group, changed at once if all conditions hold.
 
 It owns the options, and how the outcome is shown. It must never decide what is written: the nodes do.
 
@@ -38,7 +38,7 @@ Pair = tuple[str, str]
 
 
 class _Pair(click.ParamType[Any]):
-    """KEY=VALUE, parted at the first = behind the tag's braces. kind: of the value: text, or the bounds of a
+    """KEY=VALUE, split at the first = behind the tag's braces. kind: of the value: text, or the bounds of a
     number.
     """
 
@@ -61,7 +61,7 @@ class _Pair(click.ParamType[Any]):
 
 
 def _parted(text: str) -> tuple[str, str, str]:
-    """Part KEY=VALUE: a tag may have a =."""
+    """Split KEY=VALUE: a tag may contain a =."""
     begin = text.find("}") + 1 if 0 <= text.find("{") < text.find("}") else 0
     key, equals, value = text[begin:].partition("=")
     return text[:begin] + key, equals, value
@@ -96,7 +96,7 @@ def _many(
     _Pair(LEAST_NUMBER, MOST_NUMBER, 1),
 )
 @_many("--get", "gets", "KEY", "Print the value that KEY had before.")
-@_many("--else-set", "else_sets", "KEY=VALUE", "Store a text, if a key hasn't what it must.", _Pair())
+@_many("--else-set", "else_sets", "KEY=VALUE", "Store a text, if a condition doesn't hold.", _Pair())
 @_many("--else-del", "else_deletes", "KEY", "Delete KEY then.")
 @_many("--else-get", "else_gets", "KEY", "Print the value of KEY then.")
 @output_option(RAW)
@@ -118,11 +118,12 @@ def txn(
     target: Target,
     timeout: float,
 ) -> None:
-    """Change several keys at once, if all --if conditions hold; else take the --else steps, and exit with 6.
+    """Change several keys at once, if all --if conditions hold; otherwise take the --else steps, and exit
+    with 6.
 
-    All keys have the same tag: what stands between their first { and the next }, as in {cart:7}items. Each
-    option may be given several times. Each key is written at most once, and all steps see what was there
-    before. It prints what --get found and the sums of --incr, a line each.
+    All keys have the same tag: the text between their first { and the next }, as in {cart:7}items. You may
+    give each option several times, but write each key only once; all steps see the state before the
+    transaction. The command prints the values of --get and the sums of --incr, each on a line.
     """
     from limedb.client import connect_sync
 
@@ -197,7 +198,7 @@ def _show(result: "TransactionResult", steps: Sequence[tuple[str, str]], shape: 
 
 
 def _found(result: "StepResult") -> str | bytes | None:
-    """What a step shows: the value of a get, the sum of an increment."""
+    """The output of a step: the value of a get, the sum of an increment."""
     if isinstance(result, bool) or result is None:
         return None
     return str(result) if isinstance(result, int) else result.value

@@ -67,7 +67,7 @@ def _roles(_context: click.Context, _option: click.Parameter, roles: tuple[str, 
 @target_option
 @timeout_option
 def add(name: str, roles: tuple[str, ...], expires_at: int | None, target: Target, timeout: float) -> None:
-    """Make a user, and print its token: keep it, for nobody can ask for it again."""
+    """Add a user, and print its token: keep it, since nobody can ask for it again."""
     with user_client(target, timeout) as node:
         _, token = node.add(name, roles, expires_at or 0)
     click.echo(token)
@@ -147,13 +147,13 @@ def token() -> None:
     default="1h",
     show_default=True,
     type=Duration(0.001, _WEEK),
-    help="How long it counts: up to 168h.",
+    help="How long it is valid: up to 168h.",
 )
 @target_option
 @timeout_option
 def join_(node_url: str, hosts: tuple[str, ...], ttl: float, target: Target, timeout: float) -> None:
-    """Print a token with which the new node NODE_URL obtains its certificate, once. The node that is asked
-    must have the CA's key (TLS_CA_KEY).
+    """Print a token with which the new node NODE_URL obtains its certificate, once. The node at --target must
+    have the CA's key (TLS_CA_KEY).
     """
     with user_client(target, timeout) as node:
         click.echo(node.add_join_token(node_url, hosts, round(ttl * 1000)))
@@ -186,7 +186,7 @@ def new_secret(files: tuple[Path, ...]) -> None:
 @target_option
 @timeout_option
 def whoami(shape: str, target: Target, timeout: float) -> None:
-    """Show who you are to the cluster, and what you may do."""
+    """Show the user that the cluster takes you for, and what you may do."""
     with user_client(target, timeout) as node:
         own = node.who_am_i()
     if shape == JSON:

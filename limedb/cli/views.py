@@ -70,7 +70,7 @@ def _members(response: View) -> list[tuple[object, ...]]:
 @target_option
 @timeout_option
 def ring(shape: str, target: Target, timeout: float) -> None:
-    """Show of how much of the ring each node is the first owner; with -o json all ranges."""
+    """Show the share of the ring of which each node is the first owner; with -o json all ranges."""
     with cluster_client(target, timeout) as node:
         response = node.ring()
     if shape == JSON:
@@ -99,7 +99,7 @@ def _share(ranges: Iterable[View]) -> float:
 @target_option
 @timeout_option
 def gossip(shape: str, target: Target, timeout: float) -> None:
-    """Show what the target node has heard of the others."""
+    """Show the target node's view of the others by gossip."""
     with cluster_client(target, timeout) as node:
         response = node.gossip()
     if shape == JSON:

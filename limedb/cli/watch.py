@@ -59,9 +59,9 @@ def watch(
 ) -> None:
     """Show changes of KEY, or of the keys with a prefix, as they happen, until Ctrl-C.
 
-    -o table prints a line a change, json an object a line, raw the values alone. If the target node goes
-    away, the watch continues at another one behind Envoy, or when the node is back. Exit code 1: changes may
-    be missing.
+    -o table prints a line for each change, json an object, raw only the values. If the target node goes away,
+    the watch continues at another one behind Envoy, or when the node is back. Exit code 1: changes may be
+    missing.
     """
     if (key is None) == (prefix is None):
         raise click.UsageError("give either KEY or --prefix")

@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
-"""The time that a call has, including all its tries."""
+"""The time for a call, including all its tries."""
 
 
 def connect(
@@ -75,23 +75,24 @@ def connect(
     with `async with`, or call `open` and `close`.
 
     consistency: the level of calls that name none; None: the nodes' default. timeout: seconds, or a
-    timedelta, for calls that name none. follow_ring: "auto": calls go straight to a key's replicas where
-    these can be reached, else through the addresses; True: the same, but it is an error when no node can
-    be reached; False: through the addresses only. idempotent: writes carry a key, so that nodes apply each
-    once, and the client retries one whose outcome is unknown; each write costs the nodes a round of
-    agreement. patient: the client retries a call that every node refused, because too few replicas are up or
-    the nodes are too busy, until its timeout, instead of failing at once; a slow node has 10 s to answer a
-    ping, instead of 0.5 s. cluster_id: the cluster's, 16 hex digits; empty: that of the node which answers
-    first. Nodes of another cluster get no calls, whatever their names and addresses are.
+    timedelta, for calls that name none. follow_ring: "auto": the client sends calls straight to a key's
+    replicas if it can reach them, otherwise through the addresses; True: the same, but it is an error if it
+    can reach no node directly; False: it sends calls only through the addresses. idempotent: writes carry a
+    key, so that nodes apply each once, and the client retries one whose outcome is unknown; each write costs
+    the nodes a round of agreement. patient: the client retries a call that every node refused, because too
+    few replicas are up or the nodes are too busy, until its timeout, instead of failing at once; a slow node
+    has 10 s to answer a ping, instead of 0.5 s. cluster_id: the cluster's, 16 hex digits; empty: that of the
+    first node that answers. The client sends no calls to nodes of another cluster, whatever their names and
+    addresses.
 
-    tls_ca: the file (PEM) of the CAs that the nodes' certificates must come from: the client speaks TLS. It
-    also does with addresses such as https://host:port; without tls_ca, certificates then come from a public
-    CA. tls_cert, tls_key: the client's own certificate, where nodes ask for one. Connections made after the
-    files have changed use the new ones.
+    tls_ca: the file (PEM) of the CAs that the nodes' certificates must come from: the client then uses TLS.
+    It also does so with addresses such as https://host:port; without tls_ca, their certificates must come
+    from a public CA. tls_cert, tls_key: the client's own certificate, where nodes ask for one. After a change
+    of the files, new connections use the new ones.
 
-    token: by which nodes recognise the caller, where they ask for one; or a function that returns it,
-    quickly: it is asked at each call and each new session, so it may return a newer one before the last
-    expires.
+    token: by which nodes recognise the caller, where they ask for one; or a function that returns it. The
+    client calls the function for each call and each new session, so it must be quick, and may return a newer
+    token before the last one expires.
     """
     tls = tls_of(addresses, tls_ca, tls_cert, tls_key)
     return Client(addresses, consistency, timeout, follow_ring, idempotent, patient, cluster_id, tls, token)

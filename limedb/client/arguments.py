@@ -65,8 +65,8 @@ def check_key(key: object) -> None:
 
 
 def keys_of(keys: Iterable[str]) -> dict[str, None]:
-    """Return the keys of a call, each once and in their order. InvalidRequestError: they are no collection,
-    such as a single key, whose letters would be taken for keys; or one can't be a key.
+    """Return the keys of a call, each once and in their order. InvalidRequestError: the argument isn't a
+    collection (a single key's letters would count as keys), or an item can't be a key.
     """
     if isinstance(keys, str | bytes | bytearray) or not isinstance(keys, Iterable):
         raise InvalidRequestError(f"keys={shown(keys)}: must be a list, or another iterable, of keys")
@@ -77,7 +77,7 @@ def keys_of(keys: Iterable[str]) -> dict[str, None]:
 
 
 def check_values(values: object) -> None:
-    """InvalidRequestError: they are not values by key."""
+    """InvalidRequestError: the argument isn't a mapping of values by key."""
     if not isinstance(values, Mapping):
         raise InvalidRequestError(f"values={shown(values)}: must be a dict, or another mapping, by key")
 
@@ -210,7 +210,7 @@ def addresses_of(text: str) -> tuple[str, ...]:
 
 
 def token_of(token: object) -> Token | None:
-    """Return a token, or the function that gives it. InvalidRequestError, which doesn't repeat it."""
+    """Return a token, or the function that returns it. InvalidRequestError, whose text doesn't contain it."""
     if token is None or callable(token):
         return token
     if not is_word(token):
@@ -221,7 +221,7 @@ def token_of(token: object) -> Token | None:
 def tls_of(
     addresses: object, ca: PathText | None, cert: PathText | None, key: PathText | None
 ) -> ClientTls | None:
-    """Return the TLS of a client, or None: in the clear. InvalidRequestError: some addresses are https and
+    """Return the TLS of a client, or None: without TLS. InvalidRequestError: some addresses are https and
     some http, or a certificate has no key.
     """
     parts = [part.strip() for part in addresses.split(",")] if isinstance(addresses, str) else []

@@ -1,7 +1,7 @@
 """The cluster that a client was opened for.
 
 It owns the comparison of clusters: a node counts only if it belongs to this one, whatever its name. It must
-never follow a node into another cluster: keys that were read in the one would be written into the other.
+never follow a node into another cluster: keys read in one would be written into the other.
 
 Tested in tests/client/test_two_clusters.py.
 """
@@ -22,8 +22,8 @@ class AskedCluster:
         return naming(self.id)
 
     def misfit(self, node_url: str, cluster_id: str) -> WrongClusterError | None:
-        """Return why a node of that cluster doesn't count; None: it does. The first one decides, if none was
-        given.
+        """Return why a node of that cluster doesn't count; None: it does. If no cluster was given, the first
+        node decides.
         """
         self.id = self.id or cluster_id
         return None if cluster_id == self.id else WrongClusterError(node_url, cluster_id, self.id)

@@ -1,7 +1,7 @@
 """Writes and their results as bytes: protobuf cuts and joins the items, and none becomes a message.
 
-It owns the bytes of a write, and what the usual results of writes are: whatever isn't usual is parsed as the
-contract has it. It must never let a result pass for usual that protobuf would read otherwise.
+It owns the bytes of a write, and the form of the usual results of writes; protobuf parses all other results.
+It must never take a result for a usual one if protobuf would read it differently.
 
 Results of reads stay messages: taking their bytes apart in Python takes longer.
 
@@ -118,7 +118,7 @@ def _split(size: int) -> Struct:
 
 
 class _Usual(NamedTuple):
-    """What a result of a BatchSet says besides the version."""
+    """The content of a result of a BatchSet, without the version."""
 
     epoch: int
     acked: int
@@ -128,8 +128,8 @@ class _Usual(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _usual(before: bytes, after: bytes) -> _Usual | None:
-    """What the bytes before and after the version of a receipt say; None: they aren't those, or there is more
-    in them. The same bytes around another version say the same.
+    """The content of the bytes before and after the version of a receipt; None: they aren't such bytes, or
+    contain more. The same bytes around another version mean the same.
     """
     version = _VERSION.pack(_SOME_VERSION)
     item = b"".join((before, version, after))

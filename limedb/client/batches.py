@@ -23,7 +23,7 @@ MAX_ITEMS = 1000
 MAX_BYTES = 1 << 20
 """A batch of this size takes no further item: answers have a limit too."""
 MARGIN_SECONDS = 0.05
-"""A node gives up this much before its client, at most, so that it can say why."""
+"""A node gives up at most this much before its client, so that it can report the reason."""
 
 
 class Gathering:
@@ -94,9 +94,9 @@ class Batch(ABC):
         """Split it into two batches."""
 
     def take(self, address: str, response: kv_pb2.SessionResponse) -> "tuple[Batch, ...]":
-        """Pass on what the answer says. Return the batches to send instead, where the node refused it because
-        of one of its items or because of its size. DecodeError, with nothing passed on: an item of the
-        answer is no result.
+        """Pass on the outcomes in the answer. Return the batches to send instead, if the node refused this
+        one because of one of its items or because of its size. DecodeError, with nothing passed on: an item
+        of the answer is no result.
         """
         try:
             outcomes = self.outcomes(address, response)

@@ -56,7 +56,7 @@ D = TypeVar("D")
 
 
 class Client(LeaseCalls, LockCalls):
-    """A cluster, from `connect`. It belongs to the event loop that entered it.
+    """A cluster, from `connect`. It belongs to the event loop in which it was opened.
 
     Every function takes consistency ("one", "quorum", "all", "linearizable"; None: as in `connect`) and
     timeout (seconds, or a timedelta; retries included). Calls that begin in one turn of the event loop travel
@@ -160,9 +160,8 @@ class Client(LeaseCalls, LockCalls):
         key; keep_ttl: True: as long as the value before it would have; lease: as long as a lease, or its id;
         none of them: forever.
 
-        if_version, if_absent, if_value, if_exists: what the key must have for it, one of these: a version (0:
-        no value), no value, this value, any value. ConditionFailedError: it has something else; nothing was
-        written.
+        if_version, if_absent, if_value, if_exists: a condition, at most one: the key must have this version
+        (0: no value), no value, this value, any value. ConditionFailedError: it hasn't; nothing was written.
         """
         moment = 0 if expires_at is None else moment_ms(expires_at)
         write = _storing(key, value, milliseconds(ttl), moment)
@@ -203,9 +202,10 @@ class Client(LeaseCalls, LockCalls):
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> Value | None:
-        """Replace the value of a key by what `edit` returns for it, and return that. None stands for no
-        value, on either side. If somebody else writes the key meanwhile, it starts over with the new value:
-        `edit` may be called several times, and must do nothing else. An error that it raises ends the call.
+        """Replace the value of a key by the result of `edit` for it, and return that result. None stands for
+        no value, as an argument and as a result. If somebody else writes the key meanwhile, `cas` starts over
+        with the new value: it may call `edit` several times, so `edit` must have no side effects. An error in
+        `edit` ends the call.
 
         ContendedError: others were faster until the timeout; nothing was written. OutcomeUnknownError:
         the last write may have taken effect; it is not repeated.
@@ -293,9 +293,9 @@ class Client(LeaseCalls, LockCalls):
         timeout: Duration | None,
         version: int | None = None,
     ) -> Stored:
-        """Write one key. version: of a write that depends on what its key has, the version that it requires
-        (0: none). It gets an idempotency key in any case, which costs such a write nothing, so that it may be
-        sent again.
+        """Write one key. version: of a write that depends on the current value, the version that it requires
+        (0: none). Such a write always gets an idempotency key, which costs it nothing, so that it may be sent
+        again.
         """
         level = self._level if consistency is None else level_of(consistency)
         limit = self._timeout if timeout is None else seconds_of(timeout)
@@ -361,8 +361,8 @@ async def _read_on(
     deadline: float,
     kind: type[Reads] = Reads,
 ) -> Outcome:
-    """Return the outcome of a read whose first try, if there was a way, did not return text. kind: of batch,
-    that it travels in.
+    """Return the outcome of a read whose first try, if there was a way, did not return text. kind: of the
+    batch in which it travels.
     """
     job = PendingCall(key, reads=kind)
     if outcome is not None:

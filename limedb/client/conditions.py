@@ -66,8 +66,8 @@ def depending(
     has_life: bool = False,
     lease: int = 0,
 ) -> bytes:
-    """Let a write, in the bytes of a BatchWrite, depend on what its key has. keep_ttl: its value expires when
-    the one before it would have. lease: the id of one to which it is attached; 0: to none.
+    """Make a write, in the bytes of a BatchWrite, depend on the state of its key. keep_ttl: its value expires
+    when the previous one would have. lease: the id of the lease to which it is attached; 0: to none.
     InvalidRequestError: it has a life of its own.
     """
     if lease and (keep_ttl or has_life):
@@ -81,4 +81,4 @@ def depending(
     more = kv_pb2.BatchWrite(keep_ttl=keep_ttl, lease=lease)
     if condition is not None:
         require(more, condition)
-    return write + more.SerializeToString()  # the fields of both, for a message's parts may be joined
+    return write + more.SerializeToString()  # the fields of both, since a message's parts may be joined

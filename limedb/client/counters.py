@@ -1,4 +1,4 @@
-"""Counters: whole numbers that many change at once, none of whose changes is lost.
+"""Counters: whole numbers that many callers change at once, without losing a change.
 
 It owns their form in the client: the nodes add (`core/edits.py`). It must never guess at an outcome.
 
@@ -37,7 +37,9 @@ class SyncCalls(Protocol):
 
 
 class Counter:
-    """The counter under a key. Errors as in `Client.increment`, so EditRefusedError: it has no counter."""
+    """The counter under a key. Errors as in `Client.increment`; EditRefusedError: its value isn't a
+    counter.
+    """
 
     def __init__(self, calls: Calls, key: str) -> None:
         self._calls, self._key = calls, key

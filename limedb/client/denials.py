@@ -23,7 +23,7 @@ def denial_of(address: str, call: grpc.aio.AioRpcError) -> UnauthenticatedError 
     return error if isinstance(error, UnauthenticatedError) else UnauthenticatedError("unknown")
 
 
-def anew(denied: UnauthenticatedError) -> UnauthenticatedError:
+def another(denied: UnauthenticatedError) -> UnauthenticatedError:
     """The same error for another call: each raises one of its own."""
     if isinstance(denied, TokenFunctionError):
         error: UnauthenticatedError = TokenFunctionError(denied.error)

@@ -34,9 +34,9 @@ Message = (
 
 
 class EditCalls(FeedCalls):
-    """The part of a client that changes keys by what they have. Each call takes effect once, however often it
-    is sent, and is decided by a majority of the key's replicas. EditRefusedError: the value can't be changed
-    so; nothing was written. OutcomeUnknownError: it may have taken effect.
+    """The part of a client that changes keys based on their current values. Each call takes effect once,
+    however often it is sent, and a majority of the key's replicas decides it. EditRefusedError: the value
+    doesn't allow this change; nothing was written. OutcomeUnknownError: it may have taken effect.
     """
 
     async def increment(
@@ -50,8 +50,8 @@ class EditCalls(FeedCalls):
         timeout: Duration | None = None,
     ) -> int:
         """Add to the counter under a key; return the sum. A counter is a whole number of 64 bits, as text in
-        decimal digits. initial: to which it is added where the key has no value; ttl: how long the value
-        lives then. One that is there keeps its expiry.
+        decimal digits. initial: the number to add to where the key has no value; ttl: how long the value then
+        lives. An existing value keeps its expiry.
         """
         check_key(key)
         request = kv_pb2.IncrementRequest(
@@ -90,8 +90,9 @@ class EditCalls(FeedCalls):
         consistency: Consistency = None,
         timeout: Duration | None = None,
     ) -> Value | None:
-        """Store a value; return the one before, None where there was none. ttl, keep_ttl: as in `set`. Both
-        values together may have the bytes of one, since the one before is kept, to be answered again.
+        """Store a value; return the previous one, None where there was none. ttl, keep_ttl: as in `set`. Both
+        values together may be no larger than one value may be, since the previous one is kept for repeated
+        answers.
         """
         check_key(key)
         check_value(key, value)
@@ -112,7 +113,7 @@ class EditCalls(FeedCalls):
         return cast("Value | None", await self._edit("get_and_delete", request, consistency, timeout))
 
     def txn(self) -> Transaction:
-        """Return a transaction, to be given comparisons and steps, and committed: of keys of one group.
+        """Return a transaction over keys of one group: add comparisons and steps, then commit it.
 
         await db.txn().when("{cart:7}total", value="3").set("{cart:7}total", "4").commit()
         """

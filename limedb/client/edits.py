@@ -1,4 +1,4 @@
-"""Edits on their way: a request that changes a key by what it has, and the answer to it.
+"""Edits on their way: a request that changes a key based on its current value, and the answer to it.
 
 It owns their form in a session. It must never retry one: the executor does.
 

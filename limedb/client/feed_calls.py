@@ -40,8 +40,8 @@ class FeedCalls(Openable):
     ) -> Feed[Entry]:
         """Iterate over the keys with a prefix, from start (included) to end (excluded), in the order of their
         UTF-8; `limit` at most. It continues at another node when one fails; timeout: of each page. It is not
-        a snapshot: a key that is written meanwhile may appear as it was before or after, and every other key
-        appears once. RangeUnreachableError: too few replicas are up.
+        a snapshot: a key that is written meanwhile may appear as it was before or as it is after, and every
+        other key appears once. RangeUnreachableError: too few replicas are up.
         """
         span = KeySpan(prefix, start, end, limit, keys_only)
         return Feed(self._scan(span, DEFAULT_SCAN_SIZE, consistency, timeout), self._life, "the scan")
@@ -73,11 +73,10 @@ class FeedCalls(Openable):
     ) -> Watch[Change]:
         """Iterate over the changes of a key, or of the keys with a prefix, as they happen: from now on, or
         from after a version: then also some from the seconds before it, which may have been reported already;
-        compare the versions of a key. It continues at another node when one fails, and never finishes; an
-        error ends it. timeout: how long it waits for a node that serves it. WatchGapError: the nodes no
-        longer know some of the changes:
-        watch from now on and, once that watch has begun, scan. RangeUnreachableError: too few replicas are
-        up.
+        compare the versions of a key. It continues at another node when one fails, and never finishes; after
+        an error it returns no more changes. timeout: how long it waits for a node that serves it.
+        WatchGapError: the nodes no longer know some of the changes: watch from now on and, once that watch
+        has begun, scan. RangeUnreachableError: too few replicas are up.
         """
         changes = self._watch(key, prefix, after_version, consistency, timeout)
         return Watch(changes, self._life, "the watch")

@@ -1,7 +1,7 @@
 """Scans and watches as objects, whose items are awaited one by one.
 
-It owns that a wait which is cancelled, or whose time runs out, loses nothing: what it waited for is the next
-wait's. It must never know what the items are.
+It ensures that a wait which is cancelled, or whose time runs out, loses nothing: the next wait returns the
+item. It must never know what the items are.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ Group = Iterable[T]
 
 
 class Feed(Generic[T]):
-    """What a scan or a watch finds: an asynchronous iterator and context manager.
+    """The items of a scan or a watch: an asynchronous iterator and context manager.
 
     groups: yields the items that arrive together; what: "the scan", for errors. It begins with the first
-    wait. After `close` it has ended; after an error, each further wait raises that error again.
+    wait. After `close` it returns no more items; after an error, each further wait raises that error again.
     """
 
     def __init__(self, groups: AsyncGenerator[Group[T], None], life: Life, what: str) -> None:
@@ -58,9 +58,9 @@ class Feed(Generic[T]):
         await self.close()
 
     async def next(self, timeout: Duration | None = None) -> T | None:
-        """Return the next item; None: it has ended. timeout: seconds, or a timedelta; None: wait as long as
-        it takes. RequestTimeoutError: nothing came in time; wait again, nothing is lost. Any other error has
-        ended it: each further wait raises it again.
+        """Return the next item; None: there are no more. timeout: seconds, or a timedelta; None: wait as long
+        as it takes. RequestTimeoutError: nothing came in time; wait again, nothing is lost. Any other error
+        is final: each further wait raises it again.
         """
         if not self._items:
             if timeout is None:
@@ -77,7 +77,7 @@ class Feed(Generic[T]):
         return self._items.popleft() if self._items else None
 
     async def close(self) -> None:
-        """End it. Waits that run return None."""
+        """Close it. Running waits return None."""
         self._is_over, self._error = True, None
         self._items.clear()
         fetching, self._fetching = self._fetching, None

@@ -1,13 +1,14 @@
 """A lock's key: how it is taken, kept and given back, with conditional writes.
 
-It owns the value that proves whose the lock is, and the time until which the holder may rely on it. The value
-has a part that nobody else uses, so the key never has the value of another holder, or of an earlier holding.
-The key expires unless it is renewed. It must never decide what becomes of the work that a lock protects.
+It owns the value that proves who holds the lock, and the time until which the holder may rely on it. The
+value has a part that nobody else uses, so the key never has the value of another holder, or of an earlier
+holding. The key expires unless it is renewed. It must never cancel the work that a lock protects: `locks.py`
+does.
 
 A holder relies on the lock for less than the nodes keep it: its time begins before the write is sent, by a
-clock of its machine that nobody sets, and ends a tenth earlier. Nodes judge the expiry by the version of the
+clock of its machine that nobody sets, and is a tenth shorter. Nodes judge the expiry by the version of the
 write that would follow, which is above all versions of the key (docs/decisions/0024). Where their clocks
-differ by more than that tenth, two may hold the lock for a moment; their tokens tell them apart.
+differ by more than that tenth, two may hold the lock for a moment; their tokens distinguish them.
 
 Tested in tests/client/test_locks.py.
 """
@@ -44,13 +45,13 @@ from limedb.errors import (
 log = logging.getLogger(__name__)
 
 DEFAULT_LOCK_SECONDS, LEAST_TTL_SECONDS = 10.0, 1.0
-"""A shorter life would end whenever a node fails."""
+"""A shorter life would run out whenever a node fails."""
 RENEWALS = 3
 """How many fit in a life: the lock survives a renewal that fails."""
 RELIED = 0.9
 """The part of a life that the holder relies on."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 0.5
-"""How often those who wait look whether the lock is free."""
+"""How often waiting clients check whether the lock is free."""
 MOST_HOLDER_CHARACTERS = 200
 _LOCK = re.compile(r".+ [0-9a-f]{16}")
 
@@ -82,7 +83,7 @@ class Calls(Protocol):
 
 
 class GoneError(Exception):
-    """It is lost; the text says why."""
+    """It is lost; the text has the reason."""
 
 
 class Hold:
@@ -113,15 +114,15 @@ class Hold:
         return self.token > 0 and not self._reason and now() < self._until
 
     def check(self) -> None:
-        """LockLostError: it isn't held, or no longer."""
+        """LockLostError: it isn't held, or no longer held."""
         if not self.is_held:
             raise self._lost(self._reason or self._late())
 
     async def take(self, wait: float | None) -> int:
         """Take it; return the fencing token. wait: seconds; None: as long as it takes, also for nodes that
         don't answer. LockTakenError: somebody has it, and kept it for so long. UnavailableError,
-        RequestTimeoutError: too few nodes answer. InvalidRequestError: this object has it, or the key has a
-        value that is no lock's.
+        RequestTimeoutError: too few nodes answer. InvalidRequestError: this object has it, or the key's value
+        isn't a lock's.
         """
         if self.token:
             raise InvalidRequestError(f"lock {brief(self._key)} is held by this object already")
@@ -189,17 +190,17 @@ class Hold:
         except (UnavailableError, RequestTimeoutError) as error:
             if isinstance(error, ClientStateError):
                 raise
-            log.info("lock %s: %s", brief(self._key), error)  # the next try finds out what became of it
+            log.info("lock %s: %s", brief(self._key), error)  # the next try finds out whether it took effect
             return error
 
     async def _look(self) -> None:
-        """LockTakenError: somebody has it, so a try makes no sense."""
+        """LockTakenError: somebody has it, so a try would be pointless."""
         entry = await self._calls.get_entry(self._key, timeout=self._timeout)
         if entry is not None and entry.value != self._value:
             raise LockTakenError(self._key, holder_in(self._checked(entry.value)))
 
     def _checked(self, value: Value | None) -> Value | None:
-        """A lock's value. InvalidRequestError: the key has one that is none, and may have it forever."""
+        """A lock's value. InvalidRequestError: the key has another kind of value, and may keep it forever."""
         if value is not None and not is_lock(value):
             raise InvalidRequestError(
                 f"key {brief(self._key)} has a value that is no lock's: give the lock another name"

@@ -1,6 +1,6 @@
 """The calls of a client about leases.
 
-It owns these calls, and what their arguments may be. It must never renew one by itself: `leases.py` does.
+It owns these calls, and the checks of their arguments. It must never renew one by itself: `leases.py` does.
 
 Tested in tests/client/test_leases.py.
 """
@@ -20,7 +20,7 @@ from limedbpb.v1 import lease_pb2
 
 
 class LeaseCalls(EditCalls):
-    """The part of a client that has leases. LeaseNotFoundError: the lease has ended."""
+    """The part of a client that has leases. LeaseNotFoundError: the lease has expired or was revoked."""
 
     def lease(
         self, ttl: Duration = DEFAULT_LOCK_SECONDS, *, on_lost: Callable[[], object] | None = None
@@ -37,7 +37,7 @@ class LeaseCalls(EditCalls):
 
     async def grant_lease(self, ttl: Duration, timeout: Duration | None = None) -> int:
         """Grant a lease that the caller renews itself; return its id. ttl: how long it lives without a
-        renewal, 1 s to 24 h. Without an answer there may be one nevertheless, which expires.
+        renewal, 1 s to 24 h. If no answer comes, the lease may exist nevertheless; it then expires.
         """
         ttl_ms = round(ttl_of(ttl) * 1000)
         answer = await self._asked("grant_lease", "", lease_pb2.GrantLeaseRequest(ttl_ms=ttl_ms), timeout)
@@ -58,7 +58,7 @@ class LeaseCalls(EditCalls):
         return int((await self._asked("revoke_lease", key_of(lease), request, timeout)).deleted)
 
     async def lease_status(self, lease: int, timeout: Duration | None = None) -> LeaseStatus:
-        """Return what nodes know of a lease."""
+        """Return the status of a lease."""
         whole_number("lease", lease, 1, MAX_ID)
         request = lease_pb2.LeaseTimeToLiveRequest(id=lease)
         answer = await self._asked("lease_time_to_live", key_of(lease), request, timeout)

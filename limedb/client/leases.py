@@ -1,4 +1,4 @@
-"""Leases: keys that are there as long as this process keeps them alive.
+"""Leases: keys that exist as long as this process keeps them alive.
 
 It owns how a lease is granted, kept and revoked, by the rules of a lock (`holding.py`): the nodes keep it for
 longer than the client relies on it. It must never know what the keys are for.
@@ -24,11 +24,11 @@ from limedb.errors import (
 
 
 class LeaseStatus(NamedTuple):
-    """What nodes know of a lease.
+    """The status of a lease.
 
-    id: its id. ttl: how long each renewal lets it live, in seconds. left: how long it lives still, in
-    seconds. keys: those that were attached to it; one that was written without the lease since stays among
-    them until 128 are listed.
+    id: its id. ttl: how long each renewal lets it live, in seconds. left: how long it still lives, in
+    seconds. keys: those that were attached to it; a key that was written without the lease since then stays
+    on the list until it has 128 keys.
     """
 
     id: int
@@ -96,8 +96,8 @@ class Lease(Lock):
     `release`, which revokes it and deletes the keys that are attached to it.
 
     It is lost when it isn't renewed in time, because the process or its event loop stood still or too few
-    nodes answered, and when somebody revokes it. The task of a block that runs then is cancelled, and the
-    block ends with LeaseLostError.
+    nodes answered, and when somebody revokes it. The task of a running block is then cancelled, and the block
+    raises LeaseLostError.
     """
 
     @property

@@ -1,13 +1,13 @@
 """The life of a client: whether it is open, in which event loop, and in which process.
 
-It owns the errors of calls that come too early, too late or from elsewhere: such a call is refused before
-anything of it is sent. It must never open or close a connection.
+It owns the errors of calls that come too early, too late or from elsewhere: it refuses such a call before
+anything is sent. It must never open or close a connection.
 
 gRPC doesn't survive a fork: in the child its threads are gone, and its locks and sockets are the parent's.
 Neither an old connection works there nor a new one, and closing one could harm the parent. So a child
-touches nothing of a client that the parent opened, and opens none itself. gRPC's own handlers of a fork start
-threads in the child again, which crash it now and then: they are off, unless the environment demands them or
-gRPC was loaded before this module.
+touches nothing of a client that the parent opened, and opens none itself. gRPC's own fork handlers restart
+threads in the child, which sometimes crash it: they are off, unless the environment demands them or gRPC was
+loaded before this module.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class Forks:
         os.register_at_fork(after_in_child=self._forked)
 
     def check_open(self) -> None:
-        """Note that this process opens a client. ClientStateError: it can't, for it is such a child."""
+        """Note that this process opens a client. ClientStateError: it can't, since it is such a child."""
         if self.is_spoiled:
             raise ClientStateError(
                 "this process was forked from one that had opened a client, where gRPC doesn't work: open the"
@@ -44,7 +44,7 @@ class Forks:
         self.count, self.is_spoiled = self.count + 1, self._is_used
 
 
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # gRPC reads it when it is loaded
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # gRPC reads it when it loads
 choose_poller()  # likewise
 
 FORKS = Forks()
@@ -76,7 +76,9 @@ class Life:
         )
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Be open in a loop. ClientStateError: it is open in another one, or can't be in this process."""
+        """Become open in a loop. ClientStateError: it is open in another one, or can't be open in this
+        process.
+        """
         FORKS.check_open()
         check_threads()
         if self._loop is not None and not self._loop.is_closed():
@@ -92,7 +94,7 @@ class Life:
             )
 
     def end(self) -> asyncio.AbstractEventLoop | None:
-        """Be closed; return the loop that it was open in, if it was."""
+        """Become closed; return the loop in which it was open, if it was."""
         loop, self._loop = self._loop, None
         return loop
 

@@ -1,6 +1,6 @@
 """Locks and leaders: one of many processes works, and another takes over when it fails.
 
-It owns what becomes of the work when a lock is lost: the task that runs it is cancelled. It must never send
+It owns the end of the work when a lock is lost: it cancels the task that runs the work. It must never send
 anything itself.
 
 Tested in tests/client/test_locks.py.
@@ -33,8 +33,8 @@ class Lock:
     """A lock, from `Client.lock`, for use with `async with`, or by `acquire` and `release`.
 
     It is lost when its key isn't renewed in time, because the process or its event loop stood still or too
-    few nodes answered, and when somebody deletes the key. The task of a block that runs then is cancelled,
-    and the block ends with LockLostError.
+    few nodes answered, and when somebody deletes the key. The task of a running block is then cancelled, and
+    the block raises LockLostError.
 
     make: returns the holding, which calls a function when the lock is lost. wait: seconds; None: as long as
     it takes. on_lost: called when the lock is lost.
@@ -52,7 +52,7 @@ class Lock:
 
     @property
     def token(self) -> int:
-        """The fencing token: greater than that of each holder before. 0: it isn't held."""
+        """The fencing token: greater than those of all previous holders. 0: it isn't held."""
         return self._hold.token
 
     @property
@@ -61,7 +61,7 @@ class Lock:
         return self._hold.is_held
 
     def check(self) -> None:
-        """LockLostError: it isn't held, or no longer."""
+        """LockLostError: it isn't held, or no longer held."""
         self._hold.check()
 
     async def acquire(self) -> int:
@@ -88,7 +88,7 @@ class Lock:
 
     @asynccontextmanager
     async def block(self) -> AsyncIterator[None]:
-        """A block of the current task, which has acquired the lock; its end releases it."""
+        """A block of the current task, which has acquired the lock; it releases the lock at its end."""
         self._task = task = asyncio.current_task()
         cancelled_before = task.cancelling() if task is not None else 0
         error: BaseException | None = None
@@ -130,7 +130,7 @@ class Lock:
 
 
 class Leader:
-    """A candidate, from `Client.leader`: one of all candidates of a name leads at a time.
+    """A candidate, from `Client.leader`: one candidate of a name leads at a time.
 
     make: returns a lock that waits. current: reads its key.
     """
@@ -146,7 +146,7 @@ class Leader:
     async def run(self, work: Callable[[Lock], Awaitable[T]]) -> T:
         """Wait until it leads, do the work, and return its result. `work` gets the lock, which has the
         fencing token. When leadership is lost, the work is cancelled and the candidate waits again, so the
-        work may begin several times. Its own errors end it.
+        work may begin several times. An error in the work ends it.
         """
         while True:
             lock = await self._elected()

@@ -31,13 +31,12 @@ from limedbpb.v1 import cluster_pb2, cluster_pb2_grpc, record_pb2
 log = logging.getLogger(__name__)
 
 FEW_CALLS = 12
-"""So many reads, or writes, may be unanswered on a session in batches of their own. Where there would be
-more, they wait for an answer, so that all of them share one batch: a batch costs client and node more than
-its calls do.
+"""The most reads, or writes, in batches of their own that may be unanswered on a session. Further ones wait
+for an answer, so that all of them share one batch: a batch costs client and node more than its calls do.
 """
 HOLD_SECONDS = 0.002
-"""How long calls wait for an answer at most, so that a slow one delays nothing else. Where answers usually
-take longer, calls wait as long as these do, but no longer than:
+"""The longest time that calls wait for an answer, so that a slow one delays nothing else. Where answers
+usually take longer, calls wait as long as these do, but no longer than:
 """
 LONGEST_HOLD_SECONDS = 0.02
 MAX_IN_FLIGHT = 48
@@ -69,7 +68,7 @@ FIRST_PROBE_SECONDS = 0.05
 class NodeConnection:
     """The node, or proxy, at a target, with some sessions. changed: called when is_up changes.
 
-    is_up: it answered its last ping, and no session has broken since. url: the name that it gave; behind a
+    is_up: it answered its last ping, and no session has broken since. url: the name in its answers; behind a
     proxy, that of any of several nodes. reason: why it is down; pings_failed: how many pings it left
     unanswered, or answered as a node of another cluster or one that doesn't know this client; pings_misled:
     the latter two; has_refused: soon after the client began, it refused, or nothing listened there; misled:
@@ -127,8 +126,8 @@ class NodeConnection:
     def write_alone(
         self, key: str, item: bytes, level: record_pb2.Consistency, timeout: float
     ) -> "asyncio.Future[Outcome]":
-        """Write what depends on what its key has; return its outcome. It travels alone: others would wait for
-        it, and it may have to be tried again.
+        """Send a write that depends on its key's current value; return its outcome. It travels alone, since
+        others would have to wait for it, and it may have to be tried again.
         """
         alone = Writes(level, timeout)
         alone.add(key, item, True, self._loop.create_future())
@@ -171,7 +170,7 @@ class NodeConnection:
         return self.misled is None
 
     def _not_asked(self, error: TokenFunctionError) -> bool:
-        """False: nothing could be asked, for there is no token."""
+        """False: no ping could be sent, since there is no token."""
         self.reason, self.denied = str(error), error
         self.pings_failed += 1
         self.pings_misled += 1

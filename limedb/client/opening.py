@@ -74,8 +74,8 @@ class Openable:
 
     async def close(self) -> None:
         """Close all connections. Waiting calls fail: reads with UnavailableError, writes with that or, if
-        they may have taken effect, with OutcomeUnknownError. Without an open connection it does nothing; nor
-        does it in a forked child, whose connections are the parent's.
+        they may have taken effect, with OutcomeUnknownError. It does nothing without an open connection, or
+        in a forked child, whose connections are the parent's.
         """
         executor = self._executor
         if executor is None or self._life.is_forked:

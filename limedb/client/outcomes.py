@@ -48,7 +48,9 @@ class Stored(NamedTuple):
 
 
 class Edited(NamedTuple):
-    """An edit that was carried out. answer: the new number or size, or the value before; None: none."""
+    """An edit that was carried out. answer: the new number or size, or the previous value; None: there was
+    none.
+    """
 
     receipt: Receipt
     answer: int | str | bytes | None
@@ -81,7 +83,7 @@ class RetryPolicy(Enum):
     ANYWHERE = "anywhere"
     ELSEWHERE = "elsewhere"
     LATER = "later"
-    """Anywhere, after the time that the node asked for: it isn't short of anything, the client is."""
+    """Anywhere, after the time that the node asked for: the client, not the node, is short of something."""
 
 
 def again(outcome: Outcome, is_write: bool, repeatable: bool) -> RetryPolicy:

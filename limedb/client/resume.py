@@ -1,4 +1,4 @@
-"""Streams of nodes that the client follows: where one breaks, it begins anew at another node.
+"""Streams of nodes that the client follows: where one breaks, the client begins it again at another node.
 
 It owns at which node a stream begins, and when its end is an error. It must never know what is streamed: the
 caller's `begin` says where the stream continues.
@@ -28,10 +28,10 @@ async def resume(
 ) -> AsyncGenerator[M, None]:
     """Yield the messages of a stream to its end.
 
-    begin: begins it, with this metadata, after the last message that was yielded. silence: seconds without a
-    message after which it gives the node up. timeout: seconds without a message from any node, after which it
-    raises the last error, a node's own one if there was any. An error that can't pass (`may_pass`) is raised
-    at once.
+    begin: begins the stream, with this metadata, after the last message that was yielded. silence: seconds
+    without a message after which this gives up the node. timeout: seconds without a message from any node,
+    after which it raises the last error, preferably a node's own. An error that can't pass (`may_pass`) is
+    raised at once.
     """
     loop = asyncio.get_running_loop()
     avoid: tuple[NodeConnection, ...] = ()

@@ -24,9 +24,10 @@ class PendingCall:
     """A call for one key. write: the bytes of a BatchWrite; None: it is a read. once: the idempotency key, by
     which nodes apply the write once, however often it is sent; empty: they don't. tries: how many so far,
     since `began` (seconds, monotonic). outcome: the last one; unknown: the first that left open whether it
-    was written. reads: the kind of batch that a read travels in. version: of a write that depends on what its
-    key has, the version that it requires (0: none); None: it depends on nothing. operation: of an edit, whose
-    write is then the bytes of its own message; empty: it is none. is_read: it changes nothing.
+    was written. reads: the kind of batch in which a read travels. version: of a write that depends on its
+    key's current value, the version that it requires (0: none); None: it depends on nothing. operation: of an
+    edit, whose write is then the bytes of its own message; empty: it isn't an edit. is_read: it changes
+    nothing.
     """
 
     __slots__ = (
@@ -99,7 +100,7 @@ class PendingCall:
 
     def _never_wrote(self) -> bool:
         """Return whether its last outcome proves that no try wrote, or will: by its key the nodes know that
-        none did, and the version that it requires never comes back.
+        none did, and the version that it requires never returns.
         """
         return isinstance(self.outcome, ConditionFailedError) and bool(self.version)
 

@@ -13,7 +13,7 @@ import grpc
 from limedb.aio.retrying import Budget, Pauses
 from limedb.aio.whole_reads import whole
 from limedb.client.asked_cluster import AskedCluster
-from limedb.client.denials import anew
+from limedb.client.denials import another
 from limedb.client.node_connection import PATIENT_PING_SECONDS, PING_SECONDS, NodeConnection
 from limedb.core.layout import Layout
 from limedb.core.node_urls import address_of
@@ -37,11 +37,11 @@ Follow = bool | Literal["auto"]
 WATCH_MS = 5000
 """The time between two reports of a cluster in which nothing changes."""
 WATCH_SILENCE_SECONDS = 3 * WATCH_MS / 1000
-"""After so long a silence the client asks another node."""
+"""After this much silence the client asks another node."""
 DIRECT_SECONDS = 0.5
 """How long `open` waits for nodes that may be reachable directly."""
 FIRST_WATCH_SECONDS = 0.2
-"""The first pause, roughly, before the client follows the cluster anew; pauses grow where nothing comes."""
+"""The first pause, roughly, before the client follows the cluster again; pauses grow while nothing comes."""
 SESSIONS_DIRECT, SESSIONS_SEED = 1, 3
 """Sessions with a node, and through an address that was given: a proxy spreads them over nodes."""
 
@@ -58,8 +58,8 @@ def follow_of(follow_ring: object) -> Follow:
 class Routing:
     """The ways into a cluster. addresses: where to begin; follow, patient: see `connect`. A patient client
     also gives a busy node more time before it sends that node's unanswered calls elsewhere. cluster_id: the
-    cluster's; empty: that of the node which answers first. Nodes of another one get no calls. token: to
-    show; None: none.
+    cluster's; empty: that of the first node that answers. Nodes of another one get no calls. token: to show;
+    None: there is none.
     """
 
     def __init__(
@@ -148,10 +148,11 @@ class Routing:
 
     def no_way(self) -> LimeDBError:
         """Return the error of a call that has no way: a WrongClusterError if all addresses lead to another
-        cluster, as where it was made anew; UnauthenticatedError if none knows this client any longer.
+        cluster, such as a new one in the place of the old; UnauthenticatedError if none knows this client any
+        longer.
         """
         if not self._is_closed and (denied := self._denied()) is not None:
-            return anew(denied)
+            return another(denied)
         misled = self._misled()
         if not self._is_closed and misled is not None and self._is_misled():
             return WrongClusterError(misled.node_url, misled.cluster_id, misled.asked)
@@ -220,7 +221,7 @@ class Routing:
         )
 
     def _denied(self) -> UnauthenticatedError | None:
-        """Return why this client isn't known, if no address is up and one of them says so."""
+        """Return why this client isn't known, if no address is up and one of them reports that."""
         seeds = self._seeds.values()
         if any(node.is_up for node in seeds):
             return None

@@ -16,7 +16,7 @@ from limedbpb.v1 import kv_pb2, record_pb2
 
 
 class KeySpan(NamedTuple):
-    """The keys that a scan is for. limit: how many at most; None: all."""
+    """The keys of a scan. limit: the most keys; None: all."""
 
     prefix: str
     start: str

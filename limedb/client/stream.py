@@ -1,7 +1,7 @@
 """One session with a node: batches go out, and their answers come back.
 
-It owns one stream and its unanswered batches, and fails these when the stream ends, when their time runs out,
-or when it is closed. It must never choose where to send, or send anything twice.
+It owns one stream and its unanswered batches, and fails these when the stream breaks, when their time runs
+out, or when it is closed. It must never choose where to send, or send anything twice.
 
 Tested in tests/client/test_patience.py and tests/client/test_client.py.
 """
@@ -190,7 +190,7 @@ class Stream:
         self.answered()
 
     def _fail(self, reason: str, unread: bool) -> None:
-        """Fail the unanswered batches. unread: the node says that it has begun none of them."""
+        """Fail the unanswered batches. unread: the node has reported that it has begun none of them."""
         left, self._sent = self._sent, {}
         for sent in left.values():
             sent.timer.cancel()

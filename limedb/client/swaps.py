@@ -1,9 +1,9 @@
-"""Read-modify-write: a value is read, and replaced only if nobody else was faster; else it starts over.
+"""Read-modify-write: reads a value, and replaces it only if nobody else was faster; otherwise starts over.
 
-It owns when it starts over: only after the nodes have said that nothing was written. An unknown outcome ends
-it, unless the client may send the write again by its idempotency key. Those of one client that are about the
-same key take turns: only one of them could win, and the others would keep the nodes busy. Against other
-clients, pauses are random.
+It owns when to start over: only after the nodes have reported that nothing was written. After an unknown
+outcome it fails, unless the client may send the write again by its idempotency key. Several of one client for
+the same key take turns: only one of them could win, and the others would keep the nodes busy. Random pauses
+avoid collisions with other clients.
 
 Tested in tests/client/test_swaps.py.
 """
@@ -24,7 +24,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.004, 0.25
 """Seconds: about the time of a write, and many times that of the writes of a few dozen others."""
 
 Edit = Callable[[Value | None], Value | None]
-"""Returns the new value for the one that there is; None: there is none, or none is to be."""
+"""Returns the new value for the current one; None stands for no value on both sides."""
 
 
 class Calls(Protocol):
@@ -102,7 +102,7 @@ class Swap:
         self._turns.give(self._key)
 
     async def current(self) -> Value | None:
-        """Return the value that the key has; after a try that was too slow, wait first."""
+        """Return the current value of the key; after a try that was too slow, wait first."""
         if self._tries:
             await asyncio.sleep(self._pause)
         if not self._is_known:
@@ -151,7 +151,7 @@ class Swap:
             )
 
     def _take(self, failed: ConditionFailedError) -> None:
-        """Learn what the key has, where the error says so."""
+        """Take over the key's current value, if the error contains it."""
         self._is_known = failed.value is not None or not failed.exists
         self._entry = None
         if failed.value is not None:

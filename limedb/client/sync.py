@@ -1,4 +1,4 @@
-"""The synchronous twin of the client: the same functions, which block.
+"""The synchronous client: the same functions as the asynchronous one's, which block.
 
 It owns a thread with an event loop, in which the asynchronous client runs, so that calls of many threads
 travel together. It must never be used in an event loop's own thread, which it would block.
@@ -27,7 +27,7 @@ D = TypeVar("D")
 T = TypeVar("T")
 
 JOIN_SECONDS = 5.0
-"""How long `close` waits for waiting calls to end, and then for the thread."""
+"""How long `close` waits for waiting calls to finish, and then for the thread."""
 
 
 class SyncClient(SyncCoordination):
@@ -86,8 +86,8 @@ class SyncClient(SyncCoordination):
 
     def close(self) -> None:
         """Close all connections. Waiting calls of other threads fail: reads with UnavailableError, writes
-        with that or, if they may have taken effect, with OutcomeUnknownError. Without an open connection it
-        does nothing; nor does it in a forked child, whose connections are the parent's.
+        with that or, if they may have taken effect, with OutcomeUnknownError. It does nothing without an open
+        connection, or in a forked child, whose connections are the parent's.
         """
         if self._life.is_forked:
             return
@@ -327,7 +327,7 @@ class SyncClient(SyncCoordination):
         return SyncWatch(pages, self._run)
 
     def _begun(self, make: Callable[[], T]) -> T:
-        """Return what a function makes in the loop of the client."""
+        """Return the object that a function makes in the loop of the client."""
 
         async def begin() -> T:
             return make()

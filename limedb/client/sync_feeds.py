@@ -1,7 +1,7 @@
-"""The synchronous twins of scans and watches.
+"""Scans and watches of the synchronous client.
 
-It owns the items that have arrived and were not asked for yet. It must never wait for more than one item
-needs.
+It owns the items that have arrived and that nobody has asked for yet. It must never wait longer than for one
+item.
 
 Tested in tests/client/test_feeds.py.
 """
@@ -22,7 +22,7 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class SyncFeed(Generic[T]):
-    """What a scan or a watch finds: an iterator and context manager, for one thread at a time. run: carries
+    """The items of a scan or a watch: an iterator and context manager, for one thread at a time. run: carries
     out a coroutine of the feed.
     """
 
@@ -49,20 +49,21 @@ class SyncFeed(Generic[T]):
         self.close()
 
     def next(self, timeout: Duration | None = None) -> T | None:
-        """Return the next item; None: it has ended. timeout: seconds, or a timedelta, for each page; None:
-        wait as long as it takes. RequestTimeoutError: nothing came in time; wait again, nothing is lost.
+        """Return the next item; None: there are no more. timeout: seconds, or a timedelta, for each page;
+        None: wait as long as it takes. RequestTimeoutError: nothing came in time; wait again, nothing is
+        lost.
         """
         while not self._items and not self._is_over:
             self._take_page(timeout)
         return self._items.popleft() if self._items else None
 
     def close(self) -> None:
-        """End it."""
+        """Close it."""
         self._is_over = True
         self._items.clear()
         try:
             self._run(self._pages.close())
-        except ClientStateError:  # its client is closed: it has ended with it
+        except ClientStateError:  # its client is closed, and so is this
             return
 
     def _take_page(self, timeout: Duration | None = None) -> None:

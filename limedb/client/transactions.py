@@ -1,4 +1,4 @@
-"""Transactions: keys of one group that change together, if they have what they must.
+"""Transactions: keys of one group that change together, if all comparisons hold.
 
 It owns the steps that are gathered until the commit, and their form in a request. It must never send
 anything.
@@ -30,17 +30,17 @@ from limedb.wire.conditions import require
 from limedbpb.v1 import kv_pb2
 
 StepResult = Entry | int | bool | None
-"""Of a get: the entry, None where the key has no value; of an increment: the sum; of a set or a delete:
-whether the key had a value before.
+"""The result of a get: the entry, None where the key has no value; of an increment: the sum; of a set or a
+delete: whether the key had a value before.
 """
 
 
 class TransactionResult(NamedTuple):
-    """What came of a transaction; true if it succeeded.
+    """The result of a transaction; true if it succeeded.
 
     succeeded: whether all comparisons held, so that the steps of success were taken. results: of the steps
-    that were taken, in their order. receipt: of what was written, whose version all written keys have; None:
-    nothing.
+    that were taken, in their order. receipt: of the write, whose version all written keys have; None: nothing
+    was written.
     """
 
     succeeded: bool
@@ -52,9 +52,9 @@ class TransactionResult(NamedTuple):
 
 
 class Steps:
-    """Comparisons and steps, in the order in which they are named. After `otherwise` they are those for the
-    case that a comparison doesn't hold. All keys have the same tag, which is what stands between the first {
-    and the next }, as in {cart:7}items. All steps see what was there before the transaction.
+    """Comparisons and steps, in the order in which they are named. Those after `otherwise` are for the case
+    that a comparison doesn't hold. All keys have the same tag, which is the text between the first { and the
+    next }, as in {cart:7}items. All steps see what was there before the transaction.
     """
 
     def __init__(self) -> None:
@@ -128,7 +128,9 @@ class Steps:
         return self._add(key, kv_pb2.TxnStep(increment=step))
 
     def otherwise(self) -> Self:
-        """What follows is for the case that a comparison fails. InvalidRequestError: it is already."""
+        """Add all further steps for the case that a comparison fails. InvalidRequestError: it was already
+        called.
+        """
         if self._is_otherwise:
             raise InvalidRequestError("a transaction has two otherwise(): give one")
         self._is_otherwise = True

@@ -30,7 +30,7 @@ class WaitingCalls:
         self._reads: dict[ReadKind, Reads] = {}
         self._writes: dict[Kind, Writes] = {}
         self._later: dict[Kind, Writes] = {}
-        """Writes of keys that the batch of their kind has already: they follow it."""
+        """Writes of keys that the batch of their kind already has: they follow it."""
         self._full: deque[Batch] = deque()
         """Batches that take no more calls."""
 

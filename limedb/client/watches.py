@@ -1,7 +1,7 @@
 """Watches as callers see them.
 
-It owns the request of a watch, the version after which it continues, and that no change is reported twice. It
-must never choose a node.
+It owns the request of a watch and the version after which it continues, and ensures that no change is
+reported twice. It must never choose a node.
 """
 
 from collections import OrderedDict
@@ -16,7 +16,7 @@ from limedb.errors import InvalidRequestError
 from limedbpb.v1 import kv_pb2, record_pb2
 
 SILENCE_SECONDS = 15.0
-"""After so long a silence the client asks another node: a node that is up sends something every few seconds.
+"""After this much silence the client asks another node: a node that is up sends something every few seconds.
 """
 MAX_KNOWN_KEYS = 200_000
 """Keys whose last version the watch remembers: a change may come twice where it continues at another node,

@@ -1,4 +1,4 @@
-"""What a topology may contain, wherever it comes from: a peer, a file, a person.
+"""The bounds of a topology, wherever it comes from: a peer, a file, a person.
 
 It owns the bounds of its numbers and names. It must never judge whether a topology is the cluster's:
 `cluster/topology/verifier.py` finds that out.
@@ -15,7 +15,7 @@ MAX_REPLICATION_FACTOR = 16
 MAX_MEMBERS = 1000
 MAX_VIRTUAL_NODES = 4096
 MAX_POINTS = 1 << 18
-"""Points of all members together: a node builds a ring of so many in about a second."""
+"""Points of all members together: a node builds a ring with this many points in about a second."""
 MAX_URL = 256
 """Bytes of a node's URL."""
 MAX_ZONE = 128

@@ -4,15 +4,15 @@ It owns the amount that each holder has. It must never wait, nor know what it co
 
 Law: the amount held is the sum of what each holder has, and never over the limit, with two exceptions. While
 nothing is held, any amount may be taken, for a request larger than its share must have its turn, too. And an
-amount that would fit at no other time may be taken while no more than a sixteenth of the limit is held: open
-streams always hold a little. A holder may hold at most `part` of what is free for all: with part = 1 a lone
-holder gets half, and each further one half of what is left; with 1/2 a third of it. So a newcomer always
-finds room, if less and less while the earlier ones keep all of theirs. Source: Choudhury and Hahne 1998,
+amount that would never fit otherwise may be taken while at most a sixteenth of the limit is held, since open
+streams always hold a little. A holder may hold at most `part` of what is free for all: with part = 1 a single
+holder gets half, and each further one half of the rest; with 1/2 a third of it. So a newcomer always finds
+room, although less and less while the earlier holders keep all of theirs. Source: Choudhury and Hahne 1998,
 "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", whose alpha is `part`.
 """
 
 LITTLE = 16
-"""The part of a limit, 1 in so many, that may be held while an amount as large as the limit has its turn."""
+"""The part of a limit, as 1 / PART, that may be held while an amount as large as the limit has its turn."""
 
 
 class Budget:
@@ -38,7 +38,7 @@ class Budget:
         return True
 
     def _has_its_turn(self, amount: int) -> bool:
-        """Whether an amount that is as large as all of a part finds next to nothing held."""
+        """Whether so little is held that an amount as large as a whole part may be taken."""
         little = self.limit / LITTLE
         return self.held <= little and amount > self.part * (self.limit - little)
 

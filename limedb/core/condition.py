@@ -1,6 +1,6 @@
-"""Conditions of writes: what a key must have for a write to take effect.
+"""Conditions of writes: the state that a key must have for a write to take effect.
 
-It owns what a condition means. It must never read a key: the caller has the record that it is judged on.
+It owns the meaning of a condition. It must never read a key: the caller passes the record to judge.
 """
 
 from typing import NamedTuple
@@ -9,10 +9,10 @@ from limedb.core.record import Record
 
 
 class Condition(NamedTuple):
-    """What a key must have; exactly one of the three is set.
+    """The state that a key must have; exactly one of the three is set.
 
     version: of its value; 0: it has none. value: text or bytes, of the same kind and content. exists: whether
-    it has a value at all. What was deleted or has expired has no value.
+    it has a value at all. A deleted or expired key has no value.
     """
 
     version: int | None = None
@@ -20,7 +20,7 @@ class Condition(NamedTuple):
     exists: bool | None = None
 
     def holds(self, record: Record | None, now_ms: int) -> bool:
-        """Whether it holds of a stored record (None: nothing is stored) at a time, milliseconds since
+        """Whether it holds for a stored record (None: nothing is stored) at a time, milliseconds since
         1970.
         """
         live = current(record, now_ms)
@@ -32,7 +32,7 @@ class Condition(NamedTuple):
 
     @property
     def required(self) -> str:
-        """What the key must have, in words. A value isn't shown: only its caller knows who may read it."""
+        """The condition, in words. The text has no value: only the caller of this knows who may read it."""
         if self.value is not None:
             return "the expected value"
         if self.version:

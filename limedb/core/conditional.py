@@ -1,25 +1,27 @@
 """Conditional writes: one register for each key, decided by its replicas (CASPaxos).
 
-It owns the rules by which a coordinator reads what became of its attempts. It must never send or store.
+It owns the rules by which a coordinator determines the outcome of its attempts. It must never send or store.
 
 A key's replicas are acceptors, its record is the accepted state, and the record's version is the ballot under
 which it was accepted. One round asks a majority to promise a ballot; they answer with their records, and the
-condition is judged on the newest of these. A second round sends the new record, whose version is the ballot.
-Sources: Rystsov 2018, "CASPaxos: Replicated State Machines without logs"; Lamport 2001, "Paxos Made Simple".
+coordinator judges the condition on the newest of these. A second round sends the new record, whose version is
+the ballot. Sources: Rystsov 2018, "CASPaxos: Replicated State Machines without logs"; Lamport 2001, "Paxos
+Made Simple".
 
 Why no write is lost. Let b be a conditional write whose promises saw r as the newest record. A record w
-between r and b can't come to be on a majority while b may still be accepted: some replica that promised b
-would have it, either from before its promise, and then b had seen it; or from later, and rule W of
-`core/promises.py` forbids that. So where b takes effect, nothing came between it and r. All that a majority
-has, or is made to have before anybody is answered, is in the order of versions, and each conditional write
-follows the state that it was judged on.
+between r and b can't reach a majority while b may still be accepted: some replica that promised b would have
+it. If it got w before its promise, b would have seen w; if later, rule W of `core/promises.py` forbids it. So
+where b takes effect, nothing came between it and r. All records that a majority has, or that reads write to a
+majority before they answer, are in the order of versions, and each conditional write follows the state on
+which it was judged.
 
-What became of an attempt. A record that was sent and is not known to be on a majority may be chosen at any
-time: a read that meets it writes it back. So an attempt is never taken for failed because nobody answered.
-The next round, under a higher ballot, shows what the majority has, and `fate_of` reads it: a record written
-conditionally carries its lineage, the versions of the states that it was derived from. Where that doesn't
-reach back far enough, nobody can say, and the outcome stays unknown. A state that a write with an idempotency
-key made has its name and what it answered, so that a later attempt, by any coordinator, answers the same.
+The outcome of an attempt. A record that was sent and is not known to be on a majority may be chosen at any
+time: a read that meets it writes it back. So a missing answer never means that an attempt failed. The next
+round, under a higher ballot, shows the records of the majority, and `fate_of` interprets them: a record
+written conditionally carries its lineage, the versions of the states from which it was derived. Where that
+doesn't reach back far enough, nobody can know, and the outcome stays unknown. A state made by a write with an
+idempotency key contains the name and the answer of that write, so that a later attempt, by any coordinator,
+answers the same.
 """
 
 from collections.abc import Collection, Sequence
@@ -31,15 +33,17 @@ from limedb.core.leases import split
 from limedb.core.record import Past, Record
 
 MIN_LINEAGE, MAX_LINEAGE = 16, 256
-"""States that a record remembers, its own included: the first number of any age, the second of RECENT_MS."""
+"""States that a record remembers, its own included: up to the first number of any age, up to the second if
+they are no older than RECENT_MS.
+"""
 RECENT_MS = 10_000
 MAX_OUTCOME_BYTES = 4096
-"""What a record remembers of answers to others than its own write, the newest first."""
+"""The most that a record remembers of answers to other writes than its own, the newest first."""
 
 
 class Fate(Enum):
-    """What became of the earlier attempts of a write. DONE: one of them took effect. NEVER: none did, and
-    none will once a higher ballot is accepted. UNKNOWN.
+    """The outcome of the earlier attempts of a write. DONE: one of them took effect. NEVER: none did, and
+    none will once a higher ballot is accepted. UNKNOWN: nobody can know.
     """
 
     DONE = auto()
@@ -74,7 +78,7 @@ class Attempts(NamedTuple):
 
 
 def states_of(record: Record | None) -> tuple[Past, ...]:
-    """The states that are known of a key by its newest record, that one first."""
+    """The states of a key that its newest record shows, its own first."""
     if record is None:
         return (Past(0),)
     return record.lineage or (Past(record.version),)
@@ -94,8 +98,8 @@ def next_lineage(
 
 
 def renewed_lineage(states: tuple[Past, ...], ballot: int) -> tuple[Past, ...]:
-    """The lineage of a record with the content of the newest of some states: what that answered is kept, and
-    the lease that its value is attached to.
+    """The lineage of a record with the content of the newest of some states: it keeps that state's answer,
+    and the lease to which its value is attached.
     """
     own, newest = next_lineage(states, ballot)[0], states[0]
     own = own._replace(outcome=split(newest.outcome)[0])
@@ -103,7 +107,7 @@ def renewed_lineage(states: tuple[Past, ...], ballot: int) -> tuple[Past, ...]:
 
 
 def _trimmed(states: Sequence[Past]) -> list[Past]:
-    """States without the answers that are too many."""
+    """States without the answers beyond the limit."""
     room, found = MAX_OUTCOME_BYTES, list[Past]()
     for state in states:
         room -= len(state.outcome)
@@ -112,7 +116,9 @@ def _trimmed(states: Sequence[Past]) -> list[Past]:
 
 
 def fate_of(attempts: Attempts, states: tuple[Past, ...]) -> Fate:
-    """What became of attempts, by the states that a majority has, or is made to have."""
+    """The outcome of attempts, judged by the states that a majority has, or will have before anybody is
+    answered.
+    """
     if any(map(attempts.is_own, states)):
         return Fate.DONE
     newest, oldest = states[0].version, states[-1].version

@@ -1,4 +1,4 @@
-"""The damage that a store has found in itself and that is not mended yet.
+"""The damage that a store has found in itself and not mended yet.
 
 It owns the list and its counts. It must never mend anything, nor read a store.
 
@@ -12,15 +12,15 @@ from itertools import islice
 from limedb.errors import LOST, RecordDamagedError
 
 MAX_DAMAGED = 100_000
-"""The most keys that are listed; the others will be found again."""
+"""The most keys on the list; the search will find the others again."""
 
 
 class Damage:
     """Damaged records by key. found: keys that were noted; mended: those of them that were mended; lost:
-    those that no other replica had; lost_now: those that no other replica has even now. index: index entries
-    that were mended from their records; checked: records that scrubbing has read. conflicts: how often two
-    records of one key had the same version; conflict: the last of them. structure: what is wrong with the
-    file as a whole, as a sentence; empty: nothing.
+    those that no other replica had; lost_now: those that no other replica has at the moment. index: index
+    entries that were mended from their records; checked: records that scrubbing has read. conflicts: how
+    often two records of one key had the same version; conflict: the last of them. structure: what is wrong
+    with the file as a whole, as a sentence; empty: nothing.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Damage:
             self.lost += 1
 
     def why(self, key: str, found: str) -> str:
-        """Why a key can't be read, in words. found: the flaw of its record."""
+        """The reason why a key can't be read, in words. found: the flaw of its record."""
         return f"{found}; {LOST}" if key in self.lost_now else found
 
     def drop(self, key: str, *, is_mended: bool) -> None:

@@ -6,7 +6,7 @@ clock, nor know how heartbeats travel.
 Source: Hayashibara, Défago, Yared, Katayama 2004, "The phi accrual failure detector". The intervals between a
 node's heartbeats are taken to be normally distributed; phi is -log10 of the probability that a live node
 stays silent for as long as this one. So phi 3 is wrong once in 1,000 heartbeats, phi 8 once in 10**8,
-whatever the network is like.
+whatever the network's quality.
 """
 
 import math
@@ -18,9 +18,11 @@ DEAD_PHI = 8.0
 WINDOW = 100
 """Intervals remembered of a node: minutes of history, so that one outage weighs little."""
 DEVIATION = 0.5
-"""The estimated deviation, and the least one however regular a node was, as a part of the gossip interval."""
+"""The estimated deviation, and the least one for even the most regular node, as a part of the gossip
+interval.
+"""
 DEVIATION_PER_DOUBLING = 0.16
-"""The same with many nodes: news takes one more round each time that their number doubles."""
+"""The same with many nodes: news takes one more round each time their number doubles."""
 
 
 class Status(StrEnum):
@@ -38,9 +40,9 @@ class Detector:
 
     interval: seconds between the heartbeats that a node sends. In a cluster of up to eight nodes, a node that
     kept to the interval is stale after 2.5 intervals of silence and dead after 3.8; in one of 100 nodes after
-    4.3 and 7, as heartbeats then pass through many nodes. A node that was never heard is judged as one that
-    kept to the interval. Methods raise LookupError for a node that isn't watched. `now` is in seconds and
-    never runs backwards.
+    4.3 and 7, as heartbeats then pass through many nodes. A node that was never heard counts as one that kept
+    to the interval. Methods raise LookupError for a node that isn't watched. `now` is in seconds and never
+    runs backwards.
     """
 
     __slots__ = ("_histories", "_interval")
@@ -110,7 +112,7 @@ class _History:
             self._intervals.append(min(now - self.last, mean + 6 * deviation))  # phi 8 is at 5.6
             self._mean, self._deviation = (
                 self._measured()
-            )  # kept, for each request asks which nodes are alive
+            )  # kept, since each request asks which nodes are alive
         self._heard, self.last = True, now
 
     def phi(self, silence: float, least_deviation: float) -> float:

@@ -4,8 +4,8 @@ It owns the digest of a range, how ranges are cut for it, and which side lacks w
 must never read a store or ask a replica.
 
 A replica digests each of many small spans ("leaves"); only the leaves whose digests differ are compared entry
-by entry. This is one level of a Merkle tree as in DeCandia et al. 2007, "Dynamo" (section 4.7), with none
-above it: a leaf's digest is 8 bytes for about a hundred keys, and computing it costs more than sending it.
+by entry. This is a Merkle tree with a single level (the tree: DeCandia et al. 2007, "Dynamo", section 4.7): a
+leaf's digest is 8 bytes for about a hundred keys, and computing it costs more than sending it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -90,8 +90,8 @@ def cut(span: Span, parts: int) -> Iterator[Span]:
 
 
 def compare(own: Iterable[Versioned], other: Iterable[Versioned], cutoff_ms: int = 0) -> Difference:
-    """What two replicas lack of the same spans. Equal lists give an empty result; swapping the lists swaps
-    it.
+    """The entries of the same spans that two replicas lack. Equal lists give an empty result; swapping the
+    lists swaps it.
 
     A record that expired or was deleted before the cutoff isn't sent to a side that has nothing for its key:
     that side may have purged it, and has no older value that could come back.

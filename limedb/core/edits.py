@@ -1,10 +1,10 @@
-"""Read-modify-write: what a key gets, made from what it has, and what the caller is answered.
+"""Read-modify-write: makes a key's new value from its current one, and the answer to the caller.
 
 It owns the meaning of each edit, and the form in which its answer is remembered with the record. It must
 never read or store a key: `replication/conditional` does, and judges conditions.
 
-An edit is a pure function of the current value. So it may be carried out again and again on what the replicas
-have, until one of its records is accepted; only that one's answer counts.
+An edit is a pure function of the current value. So a node may carry it out again and again on the replicas'
+records, until one of its own records is accepted; only the answer of that record counts.
 """
 
 import re
@@ -19,11 +19,11 @@ LEAST_NUMBER, MOST_NUMBER = -(1 << 63), (1 << 63) - 1
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 
 Value = str | bytes | None
-"""What a key has; None: it has no value."""
+"""The value of a key; None: it has none."""
 
 
 class Edited(NamedTuple):
-    """What an edit makes. value: what the key gets; None deletes it. answer: what the caller gets."""
+    """The result of an edit. value: the key's new value; None deletes it. answer: for the caller."""
 
     value: Value
     answer: Value
@@ -34,11 +34,11 @@ class Edit(Protocol):
 
     @property
     def keeps_life(self) -> bool:
-        """Whether a value that is there keeps its expiry, so that a life counts for a new one only."""
+        """Whether an existing value keeps its expiry, so that a time to live applies only to a new one."""
 
     def of(self, key: str, old: Value, given: Value) -> Edited:
-        """What it makes of the value that a key has. given: the value in the request; for an edit that adds
-        to a value, what is stored where there is none. EditRefusedError, ValueTooLargeError.
+        """The result for the current value of a key. given: the value in the request; for an edit that adds
+        to a value, the value to store where there is none. EditRefusedError, ValueTooLargeError.
         """
 
 
@@ -85,8 +85,8 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """Replaces a value, or deletes it; its answer is the value before. most: bytes of both together, where
-    the one before is kept to be answered again; 0: it isn't.
+    """Replaces a value, or deletes it; its answer is the previous value. most: bytes of both together, where
+    the previous value is kept for repeated answers; 0: it isn't kept.
     """
 
     most: int = field(default=0, repr=False)
@@ -100,8 +100,8 @@ class Swap:
 
 
 def number_in(value: Value) -> int | None:
-    """The number of a counter: the text of an int64 in decimal digits, without leading zeros; None: it is
-    none.
+    """The number of a counter: the text of an int64 in decimal digits, without leading zeros; None: the value
+    isn't one.
     """
     if not isinstance(value, str) or _NUMBER.fullmatch(value) is None:
         return None
@@ -117,6 +117,6 @@ def remembered(answer: Value) -> bytes:
 
 
 def recalled(outcome: bytes) -> Value:
-    """The answer in what a record remembers."""
+    """The answer that a record remembers in this form."""
     kind, content = outcome[:1], outcome[1:]
     return content.decode() if kind == b"t" else content if kind == b"b" else None

@@ -1,11 +1,11 @@
 """The rule for all that listens beyond loopback: TLS, and callers that prove who they are.
 
-It owns the one decision whether a process may listen where it wants to, from the addresses and from what is
-asked of callers there, and the sentences about it. Nodes, `limedb cluster start` and `limedb envoy-config`
-ask it. It must never read a setting.
+It owns the decision whether a process may listen where it wants to, judged by the addresses and by the proof
+that callers must give there, and the sentences about it. Nodes, `limedb cluster start` and `limedb
+envoy-config` ask it. It must never read a setting.
 
-On loopback nothing is needed. An IP address says by itself whether it is that; of all names only `localhost`
-counts (RFC 6761), since any other may lead elsewhere tomorrow.
+On loopback nothing is needed. An IP address shows by itself whether it is loopback; of all names only
+`localhost` counts (RFC 6761), since any other may lead elsewhere tomorrow.
 """
 
 import ipaddress
@@ -17,14 +17,14 @@ from limedb.errors import ExposedError
 SETTING = "INSECURE"
 GUIDE = "docs/security.md"
 HEALTH_NAME = "limedb.exposed"
-"""The service that an Envoy beyond loopback names in its health checks. A node serves it only if it asks
-callers who they are, so that such an Envoy sends nothing to a node that takes requests from anyone.
+"""The service that an Envoy beyond loopback names in its health checks. A node serves it only if it
+identifies its callers, so that such an Envoy sends nothing to a node that takes requests from anyone.
 """
 
 
 class Entrance(NamedTuple):
-    """A place where a process listens. address: host:port, IPv6 in brackets. encrypts: whether it speaks
-    nothing but TLS. authenticates: whether callers prove who they are.
+    """A place where a process listens. address: host:port, IPv6 in brackets. encrypts: whether it uses only
+    TLS. authenticates: whether callers prove who they are.
     """
 
     address: str
@@ -33,8 +33,8 @@ class Entrance(NamedTuple):
 
 
 class Exposure(NamedTuple):
-    """What is wrong. addresses: those beyond loopback that lack something. lacks_tls, lacks_authentication:
-    what one of them lacks.
+    """The missing protection. addresses: those beyond loopback that lack something. lacks_tls,
+    lacks_authentication: whether one of them lacks it.
     """
 
     addresses: tuple[str, ...]
@@ -43,7 +43,7 @@ class Exposure(NamedTuple):
 
     @property
     def lacks(self) -> str:
-        """What is lacking, in words."""
+        """The missing protection, in words."""
         found = {"TLS": self.lacks_tls, "authentication": self.lacks_authentication}
         return " and ".join(name for name, is_lacking in found.items() if is_lacking)
 
@@ -59,7 +59,7 @@ def is_loopback(host: str) -> bool:
 
 
 def exposure_of(entrances: Iterable[Entrance]) -> Exposure | None:
-    """What lies open beyond loopback; None: nothing does."""
+    """The places that are open beyond loopback; None: there is none."""
     open_ones = [
         each
         for each in entrances
@@ -77,9 +77,9 @@ def exposure_of(entrances: Iterable[Entrance]) -> Exposure | None:
 def check_exposure(
     who: str, entrances: Iterable[Entrance], insecure: bool, remedy: Callable[[Exposure], str]
 ) -> str:
-    """Return the warning of a process that may listen there because of INSECURE alone; empty: it may anyway.
+    """Return the warning of a process that may listen there only because of INSECURE; empty: it may anyway.
 
-    who: the process. insecure: whether INSECURE is set. remedy: says what to do, with the commands.
+    who: the process. insecure: whether INSECURE is set. remedy: the steps that help, with the commands.
     ExposedError: it must not start.
     """
     exposure = exposure_of(entrances)

@@ -1,25 +1,25 @@
 """Groups: keys that can change together, since they share a tag.
 
-It owns which keys belong together, and under which key their common register is kept. It must never decide
-what becomes of a change: `replication/groups` does.
+It owns which keys belong together, and the key of their common register. It must never decide the outcome of
+a change: `replication/groups` does.
 
-A tag is what stands between the first `{` of a key and the next `}`, if it isn't empty, as in Redis Cluster:
-so `{cart:7}items` and `{cart:7}total` are of one group, and `{}x`, `a}b{c` and `plain` of none.
+A tag is the text between the first `{` of a key and the next `}`, if it isn't empty, as in Redis Cluster: so
+`{cart:7}items` and `{cart:7}total` are of one group, and `{}x`, `a}b{c` and `plain` of none.
 
-Each group has a register: a reserved key that is written conditionally only (`core/conditional.py`). Every
-write of a key of the group, alone or with others, is first decided there, together with all that it changes;
-only then its records are stored under their own keys, with the version that was decided. That is what makes
-changes of several keys one:
+Each group has a register: a reserved key that is written conditionally only (`core/conditional.py`). The
+register first decides every write of a key of the group, alone or with others, together with all that the
+write changes; only then its records are stored under their own keys, with the version that was decided. This
+makes changes of several keys atomic:
 
 1. The register's value is the change that was decided last: the records to store. A coordinator that finds it
    there first stores them on a quorum, and then decides the next one: changes take effect one after another.
-2. A change is judged on what a quorum has of its keys while a quorum has promised its ballot. No other can be
-   decided in between, so the keys are as it has seen them at the moment at which it is decided.
+2. A change is judged on a quorum's records of its keys, read while a quorum has promised its ballot. No other
+   change can be decided in between, so when it is decided, the keys are as it has seen them.
 3. All records of a change have the register's ballot as version, and ballots rise. Storing them once more, by
-   anybody and however late, changes nothing: what came after has a higher version.
-4. Nothing of a change is stored under its keys before it is decided, that is: on a quorum of the register's
-   replicas. So what a reader sees of it is the effect of a change that stands, and a reader that first ends
-   what the register has sees each change wholly or not at all.
+   any node and however late, changes nothing: later records have higher versions.
+4. Nothing of a change is stored under its keys before the change is decided, that is: on a quorum of the
+   register's replicas. So a reader only sees the effects of changes that are decided, and a reader that first
+   completes the register's change sees each change wholly or not at all.
 
 Nothing depends on where the keys are: their replicas may be others than the register's.
 """
@@ -34,7 +34,7 @@ REGISTERS = PREFIX + "group/"
 REGISTERS_END = PREFIX + "group0"
 """The first text behind all of them."""
 MAX_KEYS = 128
-"""Keys that change together at most."""
+"""The most keys that can change together."""
 _LONGEST_TAG = 200
 """Characters of a tag that a register shows; it shows the hash of a longer one."""
 

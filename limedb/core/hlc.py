@@ -41,7 +41,9 @@ def ballot_above(above: int, now_ms: int, chance: int) -> int:
 
 
 class HybridClock:
-    """Gives versions, each greater than all that it gave or observed before, and none of them a ballot."""
+    """Gives versions, each greater than all versions that it gave or observed before, and none of them a
+    ballot.
+    """
 
     __slots__ = ("_last",)
 
@@ -59,7 +61,7 @@ class HybridClock:
         return self._last
 
     def tick_many(self, wall_ms: int, count: int) -> Sequence[int]:
-        """`count` new versions, the same as that many calls of `tick` give."""
+        """`count` new versions, the same ones that as many calls of `tick` give."""
         first = self._next(wall_ms)
         if (first & _COUNTER) + count > FIRST_BALLOT:
             return [self.tick(wall_ms) for _ in range(count)]

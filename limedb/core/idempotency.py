@@ -4,16 +4,16 @@ It owns the rules by which the replicas of a key agree. It must never send or st
 
 A client that got no answer may send a write again, through any node. If the write then got a second version,
 it could take effect twice: before another client's write and again after it. Looking for the first attempt on
-a majority does not prevent that, for a copy on a replica that was not asked, or one still on its way, may be
-read, and overwritten, before the second version arrives. So the version of an operation is a value that its
-replicas agree on (single-decree Paxos, `core/paxos.py`; a ballot's round is the number of the attempt), and
+a majority does not prevent that: a copy on a replica that was not asked, or one still on its way, may be
+read, and overwritten, before the second version arrives. So the version of an operation is a value on which
+its replicas agree (single-decree Paxos, `core/paxos.py`; a ballot's round is the number of the attempt), and
 no record is sent before that. Then the law of Paxos is the law of retries: one operation has one version, and
 writing one record again changes nothing, whichever node does it, however late.
 
-The first attempt asks for no promises, for nobody can have accepted anything in a lower round: it goes
-straight to accept, which replicas that have heard of another attempt refuse. If a proxy sent a first attempt
-twice, two values may have been accepted in that round: then `pick_value` counts votes (Lamport 2005, "Fast
-Paxos", section 2.2), and raises an error where the count doesn't decide.
+The first attempt asks for no promises, since nobody can have accepted anything in a lower round: it begins
+with the accept message, which replicas that have heard of another attempt refuse. If a proxy sent a first
+attempt twice, two values may have been accepted in that round: then `pick_value` counts votes (Lamport 2005,
+"Fast Paxos", section 2.2), and raises an error where the count doesn't decide.
 """
 
 import sys
@@ -47,9 +47,7 @@ class WriteId(NamedTuple):
 
 
 class AgreedVersion(NamedTuple):
-    """The value agreed on: the parts of the record that the request doesn't contain, and what the answer
-    reports.
-    """
+    """The value agreed on: the parts of the record that the request doesn't contain, and of the answer."""
 
     version: int
     expires_at: int
@@ -128,7 +126,9 @@ def quorums_intersect(a: Owners, b: Owners) -> bool:
 
 
 def is_in_every_quorum(url: str, owners: Owners) -> bool:
-    """Whether nothing is agreed on without a node: some side needs all of its members, and it is one."""
+    """Whether a node is needed for every agreement: some side needs all of its members, and the node is one
+    of them.
+    """
     return any(url in side.members and side.need >= len(side.members) for side in sides_of(owners))
 
 
@@ -163,13 +163,13 @@ def settled_since(tenures: Iterable[OwnershipEpoch]) -> int:
     """The time (ms) from which on all operations were agreed by quorums that intersect the newest ones.
 
     tenures: from the oldest to the newest, all that a replica remembers. While a change runs, quorums contain
-    one of the old owners and one of the new, so only the owners of its last step may share none with those
-    before its first. The epoch that moves the reads follows a change's first epoch only when a majority of
-    the owners have moved to that one; from then on, earlier epochs decide nothing.
+    both old and new owners, so only the owners of its last step may share none with those before its first.
+    The epoch that moves the reads follows a change's first epoch only when a majority of the owners have
+    moved to that one; from then on, earlier epochs decide nothing.
 
-    Where the owner was one node, what the quorums before didn't share with it stays unknown: nodes that join
-    it later rely on it alone (`OwnershipHistory.can_tell`). The epoch in which it was alone may be one that
-    the replica has not heard of, so the old owners of a change count, too.
+    Where a single node was the owner, operations of earlier quorums that didn't include it stay unknown:
+    nodes that join it later rely on it alone (`OwnershipHistory.can_tell`). The epoch in which it was alone
+    may be one that the replica has not heard of, so the old owners of a change count, too.
     """
     known = [*tenures]
     ends = [(place, only) for place, t in enumerate(known) if (only := _old_side(t.owners)).replicas == 1]
@@ -194,15 +194,15 @@ def with_missed(tenures: Sequence[OwnershipEpoch]) -> list[OwnershipEpoch]:
 
 
 def _old_side(owners: Owners) -> Owners:
-    """The owners before they began to change; themselves if they don't."""
+    """The owners before the change; the same owners if none runs."""
     if owners.is_handover:
         return Owners(owners.others, (), owners.other_replicas)
     return Owners(owners.natural, (), owners.replicas)
 
 
 def _parted_until(tenures: Sequence[OwnershipEpoch], end: int, owners: Owners) -> int:
-    """The time from which on all was agreed by quorums that intersect those of some owners, before the tenure
-    at a place.
+    """The time from which on all operations were agreed by quorums that intersect those of some owners,
+    before the tenure at a place.
     """
     parted = [t.epoch for t in tenures[:end] if not quorums_intersect(t.owners, owners)]
     if not parted:

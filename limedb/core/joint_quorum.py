@@ -1,4 +1,4 @@
-"""Counts answers where both sides of a change are to give enough: joint quorums.
+"""Counts answers where both sides of a change must give enough: joint quorums.
 
 It owns that count. It must never know which nodes are on a side: `core/layout.py` does, and says why a joint
 quorum is safe.
@@ -17,7 +17,7 @@ A = TypeVar("A")
 class JointTally(Tally[A]):
     """A question to the owners of a key, which is answered when each side has given enough.
 
-    sides: the nodes of each, and their count. need: how many are to do as asked where there are none. It is
+    sides: the nodes of each, and their count. need: how many must do as asked where there are no sides. It is
     enough when all sides are, and hopeless as soon as one is.
     """
 
@@ -53,7 +53,7 @@ class JointTally(Tally[A]):
 
     @property
     def needed(self) -> int:
-        """How many replicas at least are to have done as asked, given those that have."""
+        """How many replicas at least must have done as asked in the end, given those that already have."""
         if not self.sides:
             return self.need
         return self.acks + max(0, *(quorum.need - quorum.acks for _, quorum in self.sides))

@@ -1,7 +1,7 @@
 """JSON laid out for people, letter by letter as it was written.
 
-It owns the white space between the parts. It must never write a part anew: 12345678901234567890, 1e400,
-escapes and a name that comes twice stay as they are.
+It owns the white space between the parts. It must never rewrite a part: 12345678901234567890, 1e400, escapes
+and a name that appears twice stay as they are.
 """
 
 import json
@@ -14,7 +14,9 @@ INDENT = "  "
 
 
 def check(text: str) -> None:
-    """ValueError: it isn't JSON; with the place. RecursionError: it is nested too deeply to be read."""
+    """ValueError: it isn't JSON; the message has the place. RecursionError: it is nested too deeply to be
+    read.
+    """
     json.loads(text, parse_constant=_refuse, parse_int=str, parse_float=str)
 
 

@@ -29,17 +29,19 @@ class Owners(NamedTuple):
     """The owners of a token, by URL.
 
     While the owners change, a write is acknowledged when both sides hold it (`sides`): a joint quorum, as
-    Raft has it for changes of its members. Most owners are on both sides, and count on both. So a node that
-    joins is not needed where the others are enough on either side: of A, B and C, where C lost its data and
-    joins anew, A and B are a majority of the old owners and of the new ones. Why it is safe:
+    Raft has it for changes of its members. Most owners are on both sides, and count on both. So a joining
+    node is not needed where the others are enough on either side: if of A, B and C the node C lost its data
+    and joins again, A and B are a majority of the old owners and of the new ones. This is safe, because:
 
     1. Streaming reads ask a majority of the old owners, which meets the old side of each write.
-    2. When reads move, a majority of the new owners has each acknowledged write. What was acknowledged while
-       it streamed is there by its new side. What is older is on a majority of the old owners; of these some
-       stay, and the newcomers have fetched it (`sources_needed`), whether or not they miss a later write.
-    3. During the handover reads ask a majority of the new owners, which meets the new side. Those of a
-       coordinator that has not heard of it still ask the old owners, a majority: the old side has as many
-       as leave none out. Nothing else is asked of it then, for what is handed over can't be taken back.
+    2. When reads move, a majority of the new owners has each acknowledged write. A write that was
+       acknowledged while the change streamed is there through its new side. An older write is on a majority
+       of the old owners; of these some stay, and the newcomers have fetched it (`sources_needed`), even if
+       they miss a later write.
+    3. During the handover reads ask a majority of the new owners, which meets the new side. The reads of a
+       coordinator that has not heard of the handover still ask a majority of the old owners, so the old side
+       needs enough nodes to meet each such majority. It needs no more then, since a handover can't be taken
+       back.
     4. A change that is cancelled leaves the old owners, a majority of which has each write by its old side.
     5. Two joint quorums share a replica, within an epoch, and from one to the next; so do those of
        agreements on versions (`core/idempotency.py`). Nodes of 0.2 ask for needed(level, replicas) +
@@ -51,21 +53,21 @@ class Owners(NamedTuple):
     natural: tuple[str, ...]
     """The owners that reads ask, in clockwise order."""
     pending: tuple[str, ...]
-    """The owners that only writes go to (new ones while they fetch, old ones while reads move)."""
+    """The owners that get only writes (new ones while they fetch, old ones while reads move)."""
     replicas: int
-    """How many owners there are, including those that lost their data: majorities are counted of this
+    """How many owners there are, including those that lost their data: a majority is more than half of this
     number.
     """
     shrinks: bool = False
-    """Whether fewer owners will be left, of which fewer may lack a write (one of three may, none of two).
-    Then the leaving owners are neither read nor written any longer, and the others fetch what they lack.
+    """Whether fewer owners will remain, of which fewer may lack a write (one of three may, none of two). Then
+    the leaving owners get no more reads or writes, and the others fetch what they lack.
     """
     others: tuple[str, ...] = ()
     """While the owners change, those of the other side: the new ones while they fetch, the old ones while
     reads move; without those that lost their data, and while it shrinks those that leave.
     """
     other_replicas: int = 0
-    """How many of these there are, all included. 0: the owners don't change."""
+    """How many of these there are, including those left out. 0: the owners don't change."""
     is_handover: bool = False
     """Whether reads have moved, so that `others` are the old owners."""
 
@@ -80,7 +82,7 @@ class Owners(NamedTuple):
         return self.write_set if self.shrinks else self.pending
 
     def sides(self, level: Level) -> tuple[Side, ...]:
-        """The sides that are to hold a write at a level; none: needed(level, replicas) of `natural` are."""
+        """The sides that must hold a write at a level; none: needed(level, replicas) of `natural` must."""
         if not self.other_replicas:
             return ()
         need = needed(level, self.other_replicas)
@@ -90,9 +92,9 @@ class Owners(NamedTuple):
         return Side(self.natural, needed(level, self.replicas)), Side(self.others, need)
 
     def sides_to_settle(self) -> tuple[Side, ...]:
-        """The sides that settle what a node fetches. Of the old owners they need as many as it has to have
+        """The sides that settle what a node fetches. Of the old owners they need as many as the node needs
         for sources, and no more: the rest may be gone, and a change that waited for a majority of them would
-        never end. Of two owners, one that is left is a source, and no majority.
+        never finish. Of two owners, a single remaining one is a source, but no majority.
 
         Let S be so many of the old owners and a majority of the new ones. It is safe:
 
@@ -117,7 +119,7 @@ class Owners(NamedTuple):
     @property
     def sources_needed(self) -> int:
         """How many of `natural` to fetch from, so that at least one of them has every write that a majority
-        ever acknowledged; all that are left, if too many have lost their data.
+        ever acknowledged; all remaining ones, if too many have lost their data.
         """
         return min(spare(self.replicas) + 1, len(self.natural))
 
@@ -129,7 +131,7 @@ class Layout:
     The replicas of a token are the first `replication_factor` distinct nodes clockwise, distinct zones
     first; nodes without a zone count as each in its own.
 
-    alone: the node that is the only owner of every token, so that a key's owners need not be looked up.
+    alone: the node that is the only owner of every token, so that nobody has to look up a key's owners.
     everywhere: the owners of every token where all nodes own all, for the same reason; each token has them in
     an order of its own. None: tokens have different owners, or those change.
     """
@@ -162,8 +164,9 @@ class Layout:
         return self._at(bisect_left(self._lasts, token) % len(self._lasts))
 
     def by_write_set(self, tokens: Iterable[int], count: int) -> Sequence[tuple[Owners, Sequence[int]]]:
-        """The places of tokens, by owners that are the same but for the order in which reads ask them.
-        NotMemberError: as `of`. count: how many tokens there are; they are looked at only where it matters.
+        """The places of tokens, grouped by owners that are equal except for the order in which reads ask
+        them. NotMemberError: as `of`. count: how many tokens there are; they are looked at only where it
+        matters.
         """
         if self.everywhere is not None:
             return ((self._unordered(self.everywhere), range(count)),)
@@ -257,7 +260,7 @@ class Layout:
 
 
 def _shrinks(old: Sequence[Member], new: Sequence[Member]) -> bool:
-    """Whether fewer of the new owners may lack a write than of the old ones, a majority of which stays."""
+    """Whether fewer of the new owners may lack a write than of the old ones, of which a majority stays."""
     kept = sum(m in new for m in old)
     return spare(len(new)) < spare(len(old)) and kept >= majority(len(old))
 

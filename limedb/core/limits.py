@@ -13,7 +13,7 @@ MAX_KEY_SIZE = 4096
 MAX_STORED_VALUE = 16 << 20
 """Bytes of a value between peers: the most that the setting MAX_VALUE_SIZE can be."""
 SURE_KEY, SURE_VALUE = MAX_KEY_SIZE // 4, MAX_STORED_VALUE // 4
-"""Characters that surely take no more bytes than the limits."""
+"""Characters that never take more bytes than the limits, whatever they are."""
 MAX_RECORDS = 20_000
 """Records or keys of one message; a client's batch has half of it at most."""
 MAX_PAGE = 10_000

@@ -117,7 +117,8 @@ class Membership:
     own: the state of this node, its generation the start of the process. Merging keeps the newer of two
     states, so exchanges may be lost, repeated and reordered. Only a node itself writes its own state: a peer
     that reports a newer one has it from a time when the clock was ahead (or from another process with the
-    same URL). So the node raises its own generation above the reported one, and the peer's memory gives way.
+    same URL). So the node raises its own generation above the reported one, and thus replaces the peer's
+    memory.
     """
 
     __slots__ = ("_advanced", "_joined", "_own", "_states")
@@ -189,7 +190,7 @@ class Membership:
                 self._advanced.add(state.url)
 
     def take(self, state: NodeState) -> None:
-        """Take a state that the node itself sent, whatever others reported of it before."""
+        """Take a state that the node itself sent, whatever others have reported about it."""
         before = self._states.get(state.url, NodeState(state.url))
         self.add(state.url)
         if _age(before) != _age(state):

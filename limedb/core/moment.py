@@ -10,7 +10,7 @@ MIN_EXPIRES_AT_MS, MAX_EXPIRES_AT_MS = 10**11, 253_402_300_799_999
 EXPIRY_RANGE = (
     f"must be {MIN_EXPIRES_AT_MS} (in 1973) to {MAX_EXPIRES_AT_MS} (in 9999), in milliseconds since 1970"
 )
-"""What an error says of a moment beyond these."""
+"""The text of an error about a moment beyond these."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

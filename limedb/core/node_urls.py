@@ -1,6 +1,6 @@
 """The URLs of nodes, which are their names, and the addresses in them.
 
-It owns what such a URL may be. It must never look a host up.
+It owns the form of such a URL. It must never look up a host.
 
 Tested in tests/test_config.py.
 """
@@ -16,7 +16,7 @@ MAX_URL = 256
 _FORM = "a URL like http://node1:8484, with a port and without a path"
 
 
-@lru_cache(maxsize=4096)  # gossip asks for the same names in every message
+@lru_cache(maxsize=4096)  # every message of gossip has the same names
 def address_of(url: str) -> str:
     """The host:port of a node URL. ValueError: it isn't http://HOST:PORT."""
     if len(url) > MAX_URL:
@@ -30,7 +30,7 @@ def split_url(url: str) -> tuple[str, int]:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:  # it says what it can't read, and not what it should be
+    except ValueError:  # its text names the unreadable part, but not the correct form
         raise ValueError(_FORM) from None
     if parts.scheme != "http" or not parts.hostname or port is None or url != f"http://{parts.netloc}":
         raise ValueError(_FORM)
@@ -64,7 +64,7 @@ def node_urls(text: str) -> tuple[str, ...]:
 
 
 def node_address(text: str) -> str:
-    """The host:port that a setting has; empty: none. ValueError: others can't dial it."""
+    """The host:port of a setting; empty: none. ValueError: others can't dial it."""
     try:
         return address_of(node_url(f"http://{text}")) if text else ""
     except ValueError:

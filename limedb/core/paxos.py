@@ -6,11 +6,11 @@ which the caller makes durable before it sends the answer, and the caller hands 
 Source: Lamport 2001, "Paxos Made Simple". Law: once a majority of voters has accepted a value in one ballot,
 every value accepted in a higher ballot is the same (tests/core/test_paxos.py).
 
-Two additions, both within that law. A voter that has heard the decision votes no more: it answers with the
-decision (`on_learned`), which is as good as its vote for it in any ballot, for every later ballot would ask
-it to accept the same value. And a value that some voters had accepted binds nobody once it is known that it
-was not decided: when so many voters, all of which promised this ballot, hold another value or none that no
-majority is left for it. For if it had been decided in some ballot, a majority would have accepted it there,
+Two additions, both within that law. A voter that has heard the decision no longer votes: it answers with the
+decision (`on_learned`), which is as good as its vote for it in any ballot, since every later ballot would ask
+it to accept the same value. And a value that some voters had accepted binds nobody once it is known not to be
+decided: that is, when so many of the voters that promised this ballot hold another value or none that it
+can't have a majority. For if it had been decided in some ballot, a majority would have accepted it there,
 and, as every value since would be the same, each of them would still hold it.
 """
 
@@ -60,7 +60,7 @@ class Proposer(Generic[V]):
 
     First ask all voters to promise the ballot; with promises of a majority, ask them to accept `proposal`,
     which is the own value only if no voter had accepted another. Once a majority has accepted it, it is
-    decided. The quorum call (`quorum_call.py`) counts the votes, those of each step anew.
+    decided. The quorum call (`quorum_call.py`) counts the votes, separately for each step.
     """
 
     def __init__(self, ballot: Ballot, value: V, voters: frozenset[str]) -> None:
@@ -89,7 +89,7 @@ class Proposer(Generic[V]):
         return self._value if is_bound else self._own
 
     def on_promise(self, voter: str, state: Acceptor[V]) -> bool:
-        """Take a voter's answer to a prepare, its state afterwards; whether it promised."""
+        """Take a voter's answer to a prepare, which is its state afterwards; return whether it promised."""
         self._highest = max(self._highest, state.promised)
         if voter not in self._voters or state.promised != self.ballot:
             return False
@@ -99,7 +99,7 @@ class Proposer(Generic[V]):
         return True
 
     def on_accepted(self, voter: str, state: Acceptor[V]) -> bool:
-        """Take a voter's answer to an accept, its state afterwards; whether it accepted."""
+        """Take a voter's answer to an accept, which is its state afterwards; return whether it accepted."""
         self._highest = max(self._highest, state.promised)
         return voter in self._voters and state.accepted == self.ballot
 
@@ -114,5 +114,5 @@ class Proposer(Generic[V]):
         return True
 
     def next_ballot(self) -> Ballot:
-        """The ballot of another attempt, above all ballots heard of."""
+        """The ballot of another attempt, above all known ballots."""
         return Ballot(self._highest.round + 1, self.ballot.proposer)

@@ -12,7 +12,7 @@ class Problem(NamedTuple):
     """One thing that is wrong, now."""
 
     text: str
-    """A sentence that says what happened, with the values found, and what to do."""
+    """A sentence about the event, with the values found, and about the remedy."""
     stops_serving: bool = False
     """Whether the node takes no requests while it lasts, so that its health is NOT_SERVING; otherwise it
     is a warning.

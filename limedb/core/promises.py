@@ -1,4 +1,4 @@
-"""The promises of a replica: below which version it refuses records of a key.
+"""The promises of a replica: the version below which it refuses records of a key.
 
 It owns the rules under which promises are made, kept and taken back. It must never read a store, nor write a
 promise down: `replication/conditional/guard.py` does.
@@ -11,13 +11,14 @@ P  A ballot is promised if it is above all ballots promised for the key and abov
 W  A record is taken if it is not below the highest promised ballot, and refused otherwise. The ballot's own
    record is one of those that are taken.
 R  A promise whose write will never be sent is taken back, and nothing is refused for it any longer.
-G  A promise that a stored record has reached is kept for KEPT_MS. A record below it that arrives later was
-   overtaken by a write that may not have seen it; so it must not be taken for one that is in order just
-   before (`replication/write/writer.py`). What nothing stored has reached is kept until something does.
+G A promise that a stored record has reached is kept for KEPT_MS. A record below it that arrives later was
+overtaken by a write that may not have seen it; so it must not count as one that comes in order just before
+that write (`replication/write/writer.py`). A promise that no stored record has reached is kept until one
+does.
 
-A replica that has lost its promises refuses what is below its floor, the time of the loss: it may have
-promised anything until then. Records that are stored elsewhere already (copies) are refused for FLOOR_MS
-only, for in that time each conditional write that was under way has ended.
+A replica that has lost its promises refuses all records below its floor, the time of the loss: it may have
+promised anything until then. It refuses records that are already stored elsewhere (copies) only for FLOOR_MS,
+since by then each conditional write that was under way has finished.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,13 +27,13 @@ from limedb.core.hlc import version_at, wall_ms_of
 from limedb.core.record import Record, RecordBatch, versions_of
 
 KEPT_MS = 660_000
-"""How long a promise is kept that was overtaken: longer than a write may be sent again."""
+"""How long an overtaken promise is kept: longer than a write may be sent again."""
 FLOOR_MS = 60_000
 """How long copies below the floor are refused, milliseconds."""
 MAX_KEYS = 500_000
-"""Keys with promises; no more are promised."""
+"""The most keys with promises; the replica promises nothing for further ones."""
 MAX_BALLOTS = 64
-"""Promises of one key that no write has reached; no more are promised."""
+"""The most promises of one key that no write has reached; the replica makes no further ones."""
 
 
 class Promises:
@@ -59,8 +60,8 @@ class Promises:
         return ballots[-1] if ballots else 0
 
     def add(self, key: str, ballot: int, stored: int) -> bool:
-        """Promise a ballot (rule P), if the key's stored version (0: none) allows it; whether it did.
-        Promises that the store has overtaken go, but the last of them (rule G).
+        """Promise a ballot (rule P), if the key's stored version (0: none) allows it; return whether it did.
+        This drops the promises that the store has overtaken, except the last of them (rule G).
         """
         ballots = self.of(key)
         if ballot <= max(self.top(key), self.floor, stored):
@@ -75,7 +76,7 @@ class Promises:
         return True
 
     def take_over(self, key: str, ballots: Iterable[int]) -> bool:
-        """Add what another replica has promised; whether anything was new."""
+        """Add the promises of another replica; return whether any was new."""
         before = self.of(key)
         after = tuple(sorted({*before, *ballots}))[-MAX_BALLOTS:]
         if after == before or (not before and len(self.by_key) >= MAX_KEYS):
@@ -84,7 +85,7 @@ class Promises:
         return True
 
     def release(self, key: str, ballot: int) -> bool:
-        """Take a promise back (rule R); whether there was one."""
+        """Take a promise back (rule R); return whether there was one."""
         ballots = self.of(key)
         if ballot not in ballots:
             return False

@@ -38,7 +38,7 @@ def needed(level: Level, n: int) -> int:
 
 
 class Side(NamedTuple):
-    """The owners on one side of a change, and how many of them are to do as asked."""
+    """The owners on one side of a change, and how many of them must do as asked."""
 
     members: tuple[str, ...]
     need: int

@@ -1,6 +1,6 @@
 """Asks several nodes and counts their answers: the engine under reads, writes, agreed versions and votes.
 
-It owns which nodes are asked, when one more is, and when a call is over. It must never send or read a clock:
+It owns which nodes to ask, when to ask one more, and when a call is over. It must never send or read a clock:
 events come in, and requests to send come out (`aio/quorum_driver.py` carries them).
 
 A call has questions (`Tally`), each with its own nodes and its own count; one request carries all that a node
@@ -8,12 +8,13 @@ is asked at a moment. The laws, which tests/core/test_quorum_call.py holds for e
 
 1. A call has one verdict, which never changes.
 2. A question is answered only when `need` different nodes did as asked, known holders included.
-3. A question is settled as soon as it is answered or can't be any more, and the call with its last question.
-   What too few nodes can be asked is not begun.
+3. A question is settled as soon as it is answered or can no longer be answered, and the call with its last
+   question. The call doesn't begin a question that can be put to too few nodes.
 4. No node is asked a question twice; one that fails is replaced by the next in `spare`.
 5. A stale epoch ends the call at once, or just the questions that were asked there (`stale_ends_all`).
 6. No call lasts beyond its deadline.
-7. Whatever comes after a question is settled changes nothing in it, but reaches `take_late` or `lose_late`.
+7. Answers and errors that come after a question is settled change nothing in it, but reach `take_late` or
+   `lose_late`.
 """
 
 from collections import defaultdict
@@ -29,11 +30,11 @@ A = TypeVar("A")
 
 
 class Tally(Quorum, Generic[A]):
-    """One question and the answers to it; a subclass says what an answer means.
+    """One question and the answers to it; a subclass interprets the answers.
 
-    need: how many are to do as asked. breadth: how many nodes are asked at a time. spare: nodes that may
+    need: how many must do as asked. breadth: how many nodes are asked at a time. spare: nodes that may
     still be asked, in their order. waiting: nodes that were asked and have not answered. is_settled: the
-    question is answered, or can't be any more, or the call is over.
+    question is answered, or can no longer be answered, or the call is over.
     """
 
     __slots__ = ("breadth", "is_settled", "spare", "waiting")
@@ -122,7 +123,7 @@ class QuorumCall(Generic[T]):
         return min(self._speculate_at, self._deadline)
 
     def start(self, now: float) -> Mapping[str, list[T]]:
-        """The first requests; they are to be sent also where the verdict is there already."""
+        """The first requests; send them even if the verdict is already there."""
         requests: defaultdict[str, list[T]] = defaultdict(list)
         for tally in self.tallies:
             if not tally.is_hopeless:

@@ -48,9 +48,7 @@ class RangeMerge:
 
     @property
     def needs_page(self) -> dict[str, str]:
-        """The nodes whose next page must come before anything more can be taken, and where that page
-        begins.
-        """
+        """The nodes whose next page must arrive before more can be taken, and where that page begins."""
         return {
             node: source.start
             for node, source in self._sources.items()

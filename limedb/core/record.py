@@ -1,6 +1,6 @@
 """Records, their versions, and how two of one key become one.
 
-It owns what a stored key is. It must never know how a record is encoded (`encoding/record.py`).
+It owns the content of a stored key. It must never know how a record is encoded (`encoding/record.py`).
 """
 
 from abc import abstractmethod
@@ -19,8 +19,8 @@ class _Fields(NamedTuple):
 
 class Past(NamedTuple):
     """A state that a record was derived from, or its own. version: 0 for absence. operation: 16 bytes that
-    name the write with an idempotency key that made it; empty: it had none. outcome: what that one answered
-    (`core/edits.py`); empty: nothing, or it is forgotten.
+    name the write with an idempotency key that made it; empty: that write had no key. outcome: the answer of
+    that write (`core/edits.py`); empty: it had none, or it is forgotten.
     """
 
     version: int
@@ -33,13 +33,13 @@ class Record(_Fields):
 
     key: the whole key. value: text, bytes, or None for a tombstone. version: hybrid logical clock
     (`core/hlc.py`), 0 for values older than versions. expires_at: milliseconds since 1970, 0 for never.
-    A tuple, for every request makes one, and a frozen dataclass takes twice as long.
+    It is a tuple, since every request makes one, and a frozen dataclass takes twice as long.
 
     encoded: its stored bytes once they are made, so that a record for many replicas is encoded once; empty
     before. It isn't part of the value: only `encoding/record.py` sets and reads it.
 
-    lineage: of a conditional write (`core/conditional.py`), its own state and those before, the newest first;
-    empty for others. It isn't part of the value either, for two records of one version have the same.
+    lineage: of a conditional write (`core/conditional.py`), its own state and earlier ones, the newest first;
+    empty for others. It isn't part of the value either, since two records of one version have the same.
     """
 
     encoded: bytes = b""
@@ -59,9 +59,9 @@ class RecordBatch(Sequence[Record]):
     """Records at hand in stored form, each made a Record only once it is looked at. Each has a value that
     doesn't expire, a key of at most MAX_NAME bytes, and at most MAX_DATA bytes in all.
 
-    names: the UTF-8 of each key. data: the stored bytes of each. versions: of each. parts: the batches that
-    it was joined of, if it was. sent: their bytes as a part of a message, once they are made, so that a batch
-    for many replicas is written once; empty before. Only `wire/frames.py` sets and reads it.
+    names: the UTF-8 of each key. data: the stored bytes of each. versions: of each. parts: the batches from
+    which it was joined, if it was. sent: their bytes as a part of a message, once they are made, so that a
+    batch for many replicas is written once; empty before. Only `wire/frames.py` sets and reads it.
     """
 
     MAX_NAME, MAX_DATA = 127, 17 << 10

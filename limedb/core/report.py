@@ -1,4 +1,4 @@
-"""What a node reports of the cluster to people, as values.
+"""A node's report of the cluster to people, as values.
 
 It owns the figures and their formulas. It must never ask a clock or a peer: callers pass in the facts.
 """
@@ -60,7 +60,7 @@ class GossipReport:
     peers: tuple[PeerReport, ...]
     """The others, by URL."""
     members: frozenset[str] = frozenset()
-    """URLs of the topology's members; only they count for the cluster's health; empty: there are none, and
+    """URLs of the topology's members, which alone count for the cluster's health; empty: there are none, and
     all nodes count.
     """
 
@@ -115,7 +115,7 @@ class StateReport:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What a change means for one node: the share of all tokens for which reads ask it, 0 to 1."""
+    """The effect of a change on one node: the share of all tokens for which reads ask it, 0 to 1."""
 
     node_url: str
     share_before: float
@@ -129,7 +129,7 @@ class ChangePlan:
     what: str
     """The change, in words."""
     epoch: int
-    """The topology in which it begins; 0: it was only planned."""
+    """The epoch of the topology in which it begins; 0: it was only planned."""
     moves: tuple[Move, ...]
     """The effects on all nodes, by URL."""
     streamed: float

@@ -1,7 +1,7 @@
 """The keys that are LimeDB's own.
 
 It owns their prefix, and how a client's view leaves them out. They lie in the cluster as all keys do; only
-nodes read and write them. It must never let an answer to a client hold one of them, whichever way it came.
+nodes read and write them. No answer to a client must ever hold one of them, whichever way the request came.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
-"""Who may do what: roles over prefixes of keys, and the identities that have them.
+"""The rights of callers: roles over prefixes of keys, and the identities that have them.
 
-It owns the decision for a key, a range of keys and a role without keys. It must never know how an
-identity was proven, nor what a request looks like.
+It owns the decision for a key, a range of keys and a role without keys. It must never know how an identity
+was proven, nor the form of a request.
 
 A range is allowed only if all of it is: prefixes that touch or overlap count as one span, so that the answer
 doesn't depend on how rights were written down.
@@ -29,9 +29,9 @@ class Role(StrEnum):
     OPERATOR = "operator"
     """See the whole cluster, repair it, and change its membership. It includes no key."""
     NODE = "node"
-    """Be a node of the cluster. Nobody can be granted it: nodes prove it to each other."""
+    """Be a node of the cluster. Nobody can grant this role: nodes prove it to each other."""
 
-    __hash__ = str.__hash__  # that of Enum takes longer than all else that a decision does
+    __hash__ = str.__hash__  # that of Enum takes longer than all the rest of a decision
 
 
 OF_KEYS = (Role.READ, Role.WRITE, Role.WATCH, Role.ADMIN)
@@ -51,7 +51,7 @@ class Grant(NamedTuple):
 
 
 def parse_grant(text: str) -> Grant:
-    """A grant as ROLE or ROLE:PREFIX. ValueError: it is none."""
+    """A grant as ROLE or ROLE:PREFIX. ValueError: the text isn't one."""
     name, colon, prefix = text.partition(":")
     if name not in {role.value for role in GRANTABLE}:
         raise ValueError(f"a role is one of {', '.join(GRANTABLE)}, with :PREFIX for some keys: {text!r:.80}")
@@ -81,7 +81,7 @@ class Identity:
             object.__setattr__(self, name, value)
 
     def has(self, role: Role) -> bool:
-        """Whether it has a role at all, be it for few keys."""
+        """Whether it has a role at all, even if only for some keys."""
         return bool(self._prefixes[role]) if role in OF_KEYS else any(g.role is role for g in self.grants)
 
     def may(self, role: Role, key: str) -> bool:

@@ -16,7 +16,8 @@ class RoundTrips:
     while nothing was measured.
 
     A node nearby gets `least`; one that is far away, or on a busy machine, gets the time that it has needed
-    before. So distance isn't taken for death, and a hanging peer is noticed as soon as its distance allows.
+    before. So a distant node isn't taken for dead, and a hanging peer is noticed as soon as its distance
+    allows.
     """
 
     def __init__(self, least: float, most: float, first: float | None = None) -> None:

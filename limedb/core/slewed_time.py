@@ -2,11 +2,11 @@
 
 It owns how the lead over the clock shrinks. It must never read a clock: the caller passes the times.
 
-When a clock that was ahead is set right, versions have been given, and expiries judged, by the time that it
-had shown. If the time stepped back, new versions would be lower than stored ones, and expired values would
-return. So the time continues from where it was, slower than real time until the clock has caught up, as NTP
-slews a clock instead of stepping it (Mills 1991, "Internet Time Synchronization"). At 0.9 a lead of a minute
-is gone after ten minutes, and a value with a time to live of a minute lives for 67 s meanwhile.
+When a clock that was ahead is set right, the node has already given versions and judged expiries by the time
+that the clock had shown. If the time stepped back, new versions would be lower than stored ones, and expired
+values would return. So the time continues from where it was, slower than real time until the clock has caught
+up, as NTP slews a clock instead of stepping it (Mills 1991, "Internet Time Synchronization"). At 0.9 a lead
+of a minute is gone after ten minutes, and a value with a time to live of a minute lives for 67 s meanwhile.
 """
 
 RATE = 0.9

@@ -4,14 +4,14 @@ It owns the count of one client's tokens. It must never wait, nor read a clock: 
 a monotonic clock.
 
 Laws: in any span of s seconds, no more than `burst + rate * s` tokens are taken by calls of `take`. A caller
-that is refused, and waits for the time that `take` returned while nobody else takes any, is admitted. What a
-request turns out to have cost in addition may be charged later: then the bucket is in debt, and admits
-nothing until that is paid. Source: Turner 1986, "New Directions in Communications"; RFC 2697 has the form
-used here.
+that is refused, and waits for the time that `take` returned while nobody else takes any, is admitted. If a
+request turns out to have cost more, that may be charged later: then the bucket is in debt, and admits nothing
+until the debt is paid. Source: Turner 1986, "New Directions in Communications"; RFC 2697 has the form used
+here.
 """
 
 ROUNDING = 1e-9
-"""The part of a token that may be missing: what binary fractions lose."""
+"""The part of a token that may be missing, since binary fractions are inexact."""
 
 
 class TokenBucket:
@@ -36,11 +36,11 @@ class TokenBucket:
         return 0.0
 
     def charge(self, amount: float, now: float) -> None:
-        """Take so many tokens more, even if there are none: for a request that was admitted already."""
+        """Take this many more tokens, even if there are none: for a request that was already admitted."""
         self._level = self._filled(now) - amount
 
     def is_full(self, now: float) -> bool:
-        """Whether it is as a new one would be."""
+        """Whether it is in the state of a new bucket."""
         return self._filled(now) >= self._burst
 
     def _filled(self, now: float) -> float:

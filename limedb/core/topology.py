@@ -1,8 +1,8 @@
 """The topology: the numbered document that says which nodes own the ring.
 
 It owns the document and which documents may follow it. It must never decide more: `core/layout.py` maps
-tokens to owners under it, `core/paxos.py` has the rules of agreement. Gossip is an opinion of which nodes
-exist; this is agreed.
+tokens to owners under it, `core/paxos.py` has the rules of agreement. Gossip is an opinion about the existing
+nodes; the topology is agreed.
 
 A change takes three epochs after the steady one:
 
@@ -10,10 +10,10 @@ STEADY ──▶ STREAMING ──▶ HANDOVER ──▶ STEADY
                    └──▶ STEADY (cancelled)
 
 STREAMING: reads ask the old owners, writes go to old and new ones, and the new ones fetch what they lack.
-HANDOVER: reads ask the new owners, writes still go to both, so that a coordinator that has not heard of it
-and reads from the old ones misses nothing. Each step is taken only when every range has a majority of old
-owners that know the one before (`cluster/topology/manager.py`). Source: Cassandra's CEP-21, "Transactional
-Cluster Metadata" (start, mid and finish of a join).
+HANDOVER: reads ask the new owners, writes still go to both, so that a coordinator that still reads from the
+old ones, since it has not heard of this epoch, misses nothing. Each step is taken only when every range has a
+majority of old owners that know the one before (`cluster/topology/manager.py`). Source: Cassandra's CEP-21,
+"Transactional Cluster Metadata" (start, mid and finish of a join).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -79,7 +79,9 @@ class Topology:
     """Sorted by node_id."""
     phase: Phase = Phase.STEADY
     writes_suspended: bool = False
-    """Whether the cluster, which never took a write, takes none now, because it is about to join another."""
+    """Whether the cluster, which never took a write, now refuses writes because it is about to join another
+    one.
+    """
 
     @property
     def fence(self) -> Fence:
@@ -177,7 +179,7 @@ def finish(before: Topology) -> Topology:
 def cancel(before: Topology) -> Topology:
     """The epoch in which the change is given up: joining members are out, leaving members stay.
 
-    TopologyChangeError: no change runs, or its reads have moved already and it only has to be finished.
+    TopologyChangeError: no change runs, or its reads have already moved and it only has to be finished.
     """
     if before.phase is Phase.STEADY:
         raise TopologyChangeError("no change runs: there is nothing to cancel")

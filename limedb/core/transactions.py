@@ -1,4 +1,4 @@
-"""What a transaction asks for, and what came of it.
+"""The values of a transaction: its steps and its results.
 
 It owns these values. It must never judge or carry out one: `replication/groups` does.
 
@@ -11,8 +11,8 @@ from limedb.core.record import Record
 
 
 class StepOutcome(NamedTuple):
-    """What came of a step. existed: whether the key had a value before. answer: of an edit; None: it has
-    none. found: the record of a value that was read; None: there is none, or the step is no read.
+    """The result of a step. existed: whether the key had a value before. answer: of an edit; None: it has
+    none. found: the record of a value that was read; None: there is no value, or the step isn't a read.
     """
 
     existed: bool
@@ -21,8 +21,8 @@ class StepOutcome(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """The answer to a transaction. succeeded: whether all comparisons held. steps: of those that were taken,
-    in their order.
+    """The answer to a transaction. succeeded: whether all comparisons held. steps: the results of the steps
+    that were taken, in their order.
     """
 
     succeeded: bool

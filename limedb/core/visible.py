@@ -1,9 +1,10 @@
-"""Foreign text on a screen: keys and values, anybody's text, must neither control it nor deceive its reader.
+"""Foreign text on a screen: keys and values come from anybody, and must neither control the screen nor
+deceive its reader.
 
 It owns the stand-ins of characters that can't be seen. Control characters have their pictures (␛ for an
 escape), and all others that don't print their number (<U+202E>): they turn the direction of text, have no
-width, or look like a blank. It must never be used for text that goes elsewhere than to a screen: there bytes
-are kept.
+width, or look like a blank. It must never be used for text that goes anywhere but to a screen: there every
+byte is kept.
 """
 
 import json

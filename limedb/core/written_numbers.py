@@ -1,7 +1,7 @@
 """Numbers as people write them: whole ones, others, and times.
 
-It owns what a text must be to be a number: ASCII's digits. It must never take what Python takes besides:
-blanks, 1_000, the digits of other scripts, nan.
+It owns the form of numbers: ASCII digits. It must never accept what only Python does: blanks, 1_000, the
+digits of other scripts, nan.
 """
 
 import re

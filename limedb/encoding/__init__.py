@@ -1,1 +1,1 @@
-"""How records and numbers are written as bytes: what is stored is what is sent."""
+"""How records and numbers are written as bytes: the stored form is also the sent form."""

@@ -1,4 +1,4 @@
-"""What a group's register holds, and what it remembers of answers, as bytes.
+"""The values of a group's register, and the answers that it remembers, as bytes.
 
 It owns both directions. It must never judge a change: `replication/groups` does.
 """
@@ -33,7 +33,7 @@ class GroupMessages:
         return [received(record.SerializeToString()) for record in message.records]
 
     def outcome_bytes(self, judged: Judged) -> bytes:
-        """What a change answered; never empty."""
+        """The answer of a change as bytes; never empty."""
         message = group_pb2.GroupOutcome(succeeded=judged.succeeded)
         for step in judged.steps:
             found = to_message(step.found) if step.found is not None else None
@@ -42,7 +42,7 @@ class GroupMessages:
         return b"g" + message.SerializeToString()
 
     def outcome_in(self, outcome: bytes) -> Judged:
-        """The answer in what `outcome_bytes` made. StoreCorruptError: it isn't one."""
+        """The answer in bytes of `outcome_bytes`. StoreCorruptError: they aren't such bytes."""
         try:
             message = group_pb2.GroupOutcome.FromString(outcome[1:])
         except DecodeError:

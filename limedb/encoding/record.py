@@ -107,7 +107,7 @@ def encode(record: Record) -> bytes:
 
 
 def stored_form(held: Record | RecordDamagedError | None) -> bytes | RecordDamagedError | None:
-    """What a replica holds of a key, with a record in stored form."""
+    """The state of a key at a replica, with a record in stored form."""
     return encode(held) if isinstance(held, Record) else held
 
 

@@ -285,7 +285,7 @@ class Engine:
         }
 
     async def run(self) -> None:
-        """Do all background work until cancelled. An error of one ends all."""
+        """Do all background work until cancelled. An error in one part stops all."""
         async with asyncio.TaskGroup() as tasks:
             for name, work in self.background.items():
                 tasks.create_task(_awaited(work), name=name)
@@ -305,15 +305,15 @@ class Engine:
 
     @property
     def watch_wait_ms(self) -> int:
-        """For how many ms the node does not count for watches yet: it knows nothing from before its start,
-        and may have received then a change that reaches another node only now. 0: it counts.
+        """For how many ms watches can't count on the node yet: it knows nothing from before its start, and
+        may have received a change then that reaches another node only now. 0: they can.
         """
         counts_at = self.replica.changes.started_ms + uncounted_ms(self._max_skew_ms)
         is_alone = len(self.topology_store.topology.members) < 2
         return 0 if is_alone else max(0, counts_at - self.skew.now_ms())
 
     async def wait_watchable(self, wait_ms_of: Callable[[str], Awaitable[int]]) -> None:
-        """Return when the node may stop as far as watches are concerned; see `replication/watch/drain.py`."""
+        """Return when the node may stop without harm to watches; see `replication/watch/drain.py`."""
         await wait_watchable(
             lambda: [state.url for state in self.view.living()],
             wait_ms_of,
@@ -380,7 +380,7 @@ class Engine:
         }
 
     def _gossiped(self) -> dict[str, Any]:
-        """The fields that gossip sends anew at each heartbeat."""
+        """The fields that gossip sends again at each heartbeat."""
         return {
             "keys": self._store.count(),
             "has_data": self._has_data(),

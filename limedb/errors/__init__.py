@@ -7,7 +7,7 @@ and the meaning of a class for retries is an attribute, so that no code compares
 LimeDBError
     ├── ConfigError                  a setting that can't be used; ends the start
     ├── ExposedError                 it would listen beyond loopback without TLS and authentication
-    ├── LaunchError                  a local cluster that can't be started, found or ended
+    ├── LaunchError                  a local cluster that can't be started, found or stopped
     │   └── NotReadyError            some of its nodes don't take requests
     ├── BulkError                    a file that can't be imported or exported any further
     ├── BadItemError                 one line or entry of a file that isn't a key with a value
@@ -20,13 +20,13 @@ LimeDBError
     │   └── TokenFunctionError       the function that should return the token failed
     ├── PermissionDeniedError        the caller may not do this
     ├── KeyNotFoundError
-    ├── ConditionFailedError         the key hasn't what a write requires of it
-    ├── EditRefusedError             the value of the key can't be changed as asked
+    ├── ConditionFailedError         the key doesn't meet the condition of a write
+    ├── EditRefusedError             the value of the key can't be changed as requested
     ├── LockTakenError               somebody else has the lock
     ├── LockLostError                the lock is no longer held
     │   └── LeaseLostError           the client could not keep its lease alive
-    ├── LeaseNotFoundError           the lease has ended
-    ├── LeaseFullError               the lease has the most keys that it may have
+    ├── LeaseNotFoundError           the lease has expired or was revoked
+    ├── LeaseFullError               the lease has as many keys as it may have
     ├── UnknownPathError             Envoy publishes nothing there
     ├── UnknownNodeError             Envoy knows no node of the name that a request asks for
     ├── RequestTooLargeError         Envoy takes no request of this size
@@ -36,7 +36,7 @@ LimeDBError
     │   ├── LevelUnreachableError    too few replicas are alive for the requested level
     │   ├── RangeUnreachableError    the same for a range of keys
     │   ├── OutcomeUnknownError      a write was sent and too few answers came back
-    │   │   └── AnswerForgottenError an edit took effect, and its answer is remembered no more
+    │   │   └── AnswerForgottenError an edit took effect, and its answer is forgotten
     │   ├── ContendedError           others kept writing newer versions of the key
     │   ├── WrongNodeError           a call was meant for another node
     │   ├── NotMemberError           the node belongs to no cluster, or to another one
@@ -44,7 +44,7 @@ LimeDBError
     │   ├── ClientStateError         the client isn't open here
     │   ├── StaleEpochError          the caller's topology is older than the replica's
     │   └── ClockSkewError           a version or a clock is too far from the others'
-    ├── TopologyChangeError          a change of the topology that can't be made now
+    ├── TopologyChangeError          the topology can't be changed in this way now
     ├── RequestTimeoutError          the deadline passed
     ├── WatchGapError                changes that a watch should report are no longer known
     ├── TooManyWatchesError          a node serves no more watches
@@ -53,10 +53,10 @@ LimeDBError
     ├── LimitExceededError           this client has as much as it may have; nothing was done
     ├── RemoteError                  a peer's own error, passed on
     ├── PartialFailureError          some of many keys failed; each has its own error
-    ├── PeersOnlyError                nodes take such calls from each other alone
+    ├── PeersOnlyError                nodes accept such calls only from each other
     ├── UnsupportedError             the server, or this version, can't do this
     ├── UnknownHostError             Envoy was asked under a name that it doesn't have
-    ├── ForeignOriginError           a page of another origin, which Envoy doesn't let call
+    ├── ForeignOriginError           a page of another origin, from which Envoy accepts no calls
     └── StoreError                   the disk or its format
         ├── StoreFullError           no room; stored data stays, reads and deletes continue
         ├── StoreClosedError

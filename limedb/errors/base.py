@@ -39,7 +39,7 @@ class LimeDBError(Exception):
         return f"{super().__str__()} ({self.tried})" if self.tried else super().__str__()
 
     def __reduce__(self) -> "tuple[Any, ...]":
-        """Copy it as it is: the facts that `__init__` takes are not those that Exception remembers."""
+        """Copy the error as it is: `__init__` takes other arguments than those that Exception remembers."""
         return _unpickled, (type(self), self.args), vars(self)
 
 

@@ -7,9 +7,9 @@ from limedb.errors.base import LimeDBError
 
 
 class UnauthenticatedError(LimeDBError, nothing_written=True):
-    """Nobody knows who the caller is. Attribute: why (missing, malformed, unknown, expired; of a certificate:
-    revoked, or userless, where the cluster doesn't have the user that it names; of a JWT: early, audience,
-    issuer, key, claims, roles).
+    """The caller could not be identified. Attribute: why (missing, malformed, unknown, expired; for a
+    certificate: revoked, or userless, if the cluster doesn't have the user that it names; for a JWT: early,
+    audience, issuer, key, claims, roles).
     """
 
     def __init__(self, why: str) -> None:
@@ -32,8 +32,8 @@ class UnauthenticatedError(LimeDBError, nothing_written=True):
 
 
 class TokenFunctionError(UnauthenticatedError):
-    """The function that should return the token failed, so nothing was sent. Attribute: error (what it
-    raised, which is also the cause).
+    """The function that should return the token failed, so nothing was sent. Attribute: error (the one that
+    it raised, which is also the cause).
     """
 
     def __init__(self, error: Exception) -> None:
@@ -43,9 +43,7 @@ class TokenFunctionError(UnauthenticatedError):
 
 
 class PermissionDeniedError(LimeDBError, nothing_written=True):
-    """The caller may not do this. Attributes: user, role (the one that it lacks, for all that it asks
-    for).
-    """
+    """The caller may not do this. Attributes: user, role (the role that it lacks for all of its request)."""
 
     def __init__(self, user: str, role: str) -> None:
         remedy = "only nodes have it" if role == "node" else "an administrator can grant it"
@@ -54,8 +52,8 @@ class PermissionDeniedError(LimeDBError, nothing_written=True):
 
 
 class PeersOnlyError(LimeDBError, nothing_written=True):
-    """A call that nodes take from each other alone, from a caller that proved to be none. Attributes: claimed
-    (the node that it claimed to be; empty: none), why.
+    """A call that nodes accept only from each other came from a caller that didn't prove to be a node.
+    Attributes: claimed (the node that it claimed to be; empty: none), why.
     """
 
     def __init__(self, claimed: str, why: str) -> None:

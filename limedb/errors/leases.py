@@ -1,4 +1,4 @@
-"""Leases that have ended, or have too many keys.
+"""Errors of leases that have expired or were revoked, or that have too many keys.
 
 Tested in tests/replication/leases/test_leases.py.
 """
@@ -7,7 +7,7 @@ from limedb.errors.base import LimeDBError
 
 
 class LeaseNotFoundError(LimeDBError, nothing_written=True):
-    """The lease has ended, or never was. Attribute: lease, its id."""
+    """The lease has expired, was revoked, or never existed. Attribute: lease, its id."""
 
     def __init__(self, lease: int) -> None:
         super().__init__(f"lease {lease} has ended, or never was: grant another; nothing was written")

@@ -1,4 +1,4 @@
-"""Refusals because a node, or one of its clients, has too much already.
+"""Refusals because a node, or one of its clients, already has too much.
 
 Tested in tests/errors/test_copies.py.
 """

@@ -1,4 +1,4 @@
-"""Locks that can't be had, or no longer.
+"""Errors of locks that others hold, or that were lost.
 
 Tested in tests/client/test_locks.py.
 """
@@ -7,7 +7,7 @@ from limedb.errors.base import LimeDBError, brief
 
 
 class LockTakenError(LimeDBError, nothing_written=True):
-    """Somebody else has the lock, and kept it for as long as the caller was ready to wait. Attributes: key,
+    """Somebody else has the lock, and kept it for as long as the caller was willing to wait. Attributes: key,
     holder (its name; empty: unknown).
     """
 
@@ -25,8 +25,8 @@ class LockLostError(LimeDBError):
 
 
 class LeaseLostError(LockLostError):
-    """The lease was not renewed in time, or has ended: its keys are gone, or soon will be. Attributes: lease,
-    why.
+    """The lease was not renewed in time, or was revoked: its keys are gone, or soon will be. Attributes:
+    lease, why.
     """
 
     def __init__(self, lease: int, why: str) -> None:

@@ -51,8 +51,8 @@ class KeyNotFoundError(LimeDBError, nothing_written=True):
 
 
 class ConditionFailedError(LimeDBError, nothing_written=True):
-    """The key hasn't what the write requires of it. Attributes: key, version (that it has; 0: it has no
-    value), exists (1: it has a value, else 0), required (what it must have, in words), record
+    """The key doesn't meet the condition of the write. Attributes: key, version (of its value; 0: it has no
+    value), exists (1: it has a value, else 0), required (the condition, in words), record
     (core.record.Record; None: it has no value, or the caller didn't ask for it, or it is too large for an
     error).
     """
@@ -69,7 +69,7 @@ class ConditionFailedError(LimeDBError, nothing_written=True):
 
     @property
     def value(self) -> str | bytes | None:
-        """The value that the key has, where the error has it; else None."""
+        """The value of the key, if the error contains it; else None."""
         return self.record.value if self.record is not None else None
 
 
@@ -84,10 +84,10 @@ _REFUSED_EDITS = {
 
 
 class EditRefusedError(LimeDBError, nothing_written=True):
-    """The value that the key has can't be changed as asked. Attributes: key, why (no_counter: it isn't a
-    whole number; overflow: the sum would be out of range; has_bytes: text was to be added to bytes;
-    has_text: bytes to text; too_large: it can't be kept beside the new value, as an idempotency key asks
-    for).
+    """The value of the key can't be changed as requested. Attributes: key, why (no_counter: it isn't a whole
+    number; overflow: the sum would be out of range; has_bytes: an append of text to bytes; has_text: an
+    append of bytes to text; too_large: it can't be kept beside the new value, as an idempotency key
+    requires).
     """
 
     def __init__(self, key: str, why: str) -> None:
@@ -97,7 +97,7 @@ class EditRefusedError(LimeDBError, nothing_written=True):
 
 
 class UnknownPathError(LimeDBError, nothing_written=True):
-    """Envoy publishes nothing under this path. The text says where the paths are listed."""
+    """Envoy publishes nothing under this path. The text names the page that lists the paths."""
 
 
 class UnknownNodeError(LimeDBError, nothing_written=True):
@@ -142,15 +142,15 @@ class UnknownHostError(LimeDBError, nothing_written=True):
 
 
 class ForeignOriginError(LimeDBError, nothing_written=True):
-    """A page of another origin, which Envoy doesn't let call. The text names the origin."""
+    """A page of another origin, from which Envoy accepts no calls. The text names the origin."""
 
     def __init__(self) -> None:
         super().__init__("pages of other origins may not call: give Envoy the option --origin for this one")
 
 
 class PartialFailureError(LimeDBError):
-    """Some of many keys failed; the others were carried out. Attributes: errors (by key), total (keys).
-    nothing_written: all keys failed, and of each it is certain.
+    """Some of many keys failed; the others succeeded. Attributes: errors (by key), total (keys).
+    nothing_written: all keys failed, and for each of them nothing was written.
     """
 
     def __init__(self, errors: "dict[str, LimeDBError]", total: int) -> None:

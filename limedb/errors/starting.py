@@ -36,12 +36,12 @@ class NameTakenError(LimeDBError):
 
 
 class LaunchError(LimeDBError):
-    """A local cluster that can't be started, found or ended; the text has advice."""
+    """A local cluster that can't be started, found or stopped; the text has advice."""
 
 
 class NotReadyError(LaunchError):
     """A cluster isn't ready; the text has a line for each node that is not, with its reason. serving: names
-    of nodes that take requests nevertheless; empty if Envoy, through which requests come, has ended.
+    of nodes that take requests nevertheless; empty if Envoy, through which requests come, has exited.
     """
 
     def __init__(self, text: str, serving: Collection[str]) -> None:

@@ -73,7 +73,7 @@ class OutcomeUnknownError(UnavailableError, nothing_written=False):
 
 
 class AnswerForgottenError(OutcomeUnknownError, may_pass=False):
-    """An edit that was sent again took effect before, and nobody remembers what it answered.
+    """An edit that was sent again took effect earlier, and no replica remembers its answer.
 
     Attributes: key, needed and acked (replicas), missing (empty).
     """
@@ -94,7 +94,9 @@ class ContendedError(UnavailableError, nothing_written=False):
 
 
 class WrongNodeError(UnavailableError):
-    """A peer's call is meant for another node, whose address leads here. Attribute: node_url, of this one."""
+    """A peer's call is meant for another node, whose address leads to this one. Attribute: node_url, of this
+    one.
+    """
 
     def __init__(self, node_url: str, meant: str) -> None:
         super().__init__(f"{node_url} answers at the address of {meant!r}: it leads to another node")
@@ -113,22 +115,22 @@ class NotMemberError(UnavailableError):
 
 class WrongClusterError(UnavailableError, may_pass=False):
     """A client's call is meant for another cluster than the node's. The client library raises it once no
-    address leads to its own: it doesn't pass. Attributes: node_url, cluster_id (the node's; empty: it belongs
-    to none), asked.
+    address leads to its own cluster: retries don't help. Attributes: node_url, cluster_id (the node's; empty:
+    it belongs to none), asked.
     """
 
     def __init__(self, node_url: str, cluster_id: str, asked: str) -> None:
         where = f"cluster {cluster_id}" if cluster_id else "no cluster"
         super().__init__(
             f"{node_url} belongs to {where}, the call is meant for cluster {asked}: the address leads to"
-            " another cluster, or the cluster was made anew: then connect anew; nothing was written"
+            " another cluster, or a new cluster replaced it: then connect again; nothing was written"
         )
         self.node_url, self.cluster_id, self.asked = node_url, cluster_id, asked
 
 
 class ClientStateError(UnavailableError, may_pass=False):
-    """A client that isn't open here: it is not open yet, or closed, or was opened in another event loop or
-    before a fork. Nothing was sent; the text says what to do.
+    """The client isn't open here: it is not open yet, or closed, or was opened in another event loop or
+    before a fork. Nothing was sent; the text explains what to do.
     """
 
 
@@ -152,7 +154,7 @@ class ClockSkewError(UnavailableError):
 
 
 class TopologyChangeError(LimeDBError, nothing_written=True):
-    """A change of the topology that can't be made now; the text has the reason."""
+    """The topology can't be changed in this way now; the text has the reason."""
 
 
 class RequestTimeoutError(LimeDBError, may_pass=True):
@@ -164,8 +166,8 @@ class RequestTimeoutError(LimeDBError, may_pass=True):
 
 
 class WatchGapError(LimeDBError):
-    """Changes that a watch should report are no longer known. Attribute: oldest, the version from which on
-    they are known.
+    """The nodes no longer know some changes that a watch should report. Attribute: oldest, the version from
+    which on they know all changes.
     """
 
     def __init__(self, oldest: int, why: str = "") -> None:

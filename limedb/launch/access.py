@@ -1,4 +1,4 @@
-"""From where Envoy may be used, and what it publishes at which address.
+"""Who may use Envoy, and the RPCs that it publishes at each address.
 
 It owns the names and origins that are accepted, and the choice of RPCs for each listener. It must never know
 how Envoy is configured.
@@ -55,7 +55,7 @@ class Access:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Read what asdict and JSON made of it; fields that aren't there have their defaults."""
+        """Read the form that asdict and JSON made of it; missing fields have their defaults."""
         operators = content.get("operators")
         return cls(
             server_names=tuple(content.get("server_names", ())),
@@ -101,8 +101,8 @@ class Listener:
 
 
 def listeners(address: Address, access: Access) -> tuple[Listener, ...]:
-    """The listeners of an Envoy whose public one is at the address. ConfigError: something was to be
-    published to operators, and there is no place for that.
+    """The listeners of an Envoy whose public one is at the address. ConfigError: it should publish something
+    for operators, and has no place for that.
     """
     clients, operators = {Audience.CLIENTS}, {Audience.CLIENTS, Audience.OPERATORS}
     if access.operators is None:

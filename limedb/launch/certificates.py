@@ -43,7 +43,7 @@ class LocalCertificates:
         return self._paths(name)
 
     def envoy(self, host: str, names: Iterable[str] = ()) -> Mapping[str, str]:
-        """The same for Envoy, which listens at a host, and is called by some names besides."""
+        """The same for Envoy, which listens at a host, and has some further names."""
         hosts = own_hosts() if host in ("0.0.0.0", "::") else [host]  # noqa: S104 (nobody listens)
         known = tuple(dict.fromkeys([*hosts, *names, *sorted(LOOPBACK_HOSTS)]))
         self._make(ENVOY, Holder("server", ENVOY, known))

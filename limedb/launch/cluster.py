@@ -30,7 +30,7 @@ ENVOY_STOP_SECONDS = 5.0
 
 
 def plan_start(folder: Folder, forget: bool, **given: Unpack[Given]) -> LaunchPlan:
-    """Return the plan of a start, as `recall` does. LaunchError: a cluster runs there already."""
+    """Return the plan of a start, as `recall` does. LaunchError: a cluster already runs there."""
     _refuse_second(folder)
     return recall(folder, forget, **given)
 
@@ -38,8 +38,8 @@ def plan_start(folder: Folder, forget: bool, **given: Unpack[Given]) -> LaunchPl
 def start(plan: LaunchPlan, seconds: float) -> Launch:
     """Start a cluster, and return once it is ready, within so many seconds. ConfigError, LaunchError: nothing
     of it runs any more. NotReadyError: as long as a node serves, all started processes keep running, so that
-    clients have what is left, and somebody can look after the others. The text says which nodes run, or which
-    ones were stopped and why.
+    clients can use the rest, and somebody can look after the others. The text lists the nodes that run, or
+    those that were stopped, with the reason.
     """
     check_options(plan)  # before anything is made on the disk
     plan.folder.make()
@@ -114,9 +114,9 @@ def resume(folder: Folder, names: Sequence[str]) -> list[Service]:
 
 def restart(folder: Folder, name: str, seconds: float, say: Callable[[str], None]) -> Sequence[str]:
     """Start a node, or Envoy, again with the same command and environment, stopping it first if it still
-    runs; return once it is ready, with the problems that it knows of. It stops a running node only once the
-    others count for watches, so that no watch gets a gap. seconds: for each of the two waits. say: takes a
-    line if it had to be killed. LaunchError.
+    runs; return once it is ready, with the problems that it knows of. It stops a running node only once
+    watches can count on the others, so that no watch gets a gap. seconds: for each of the two waits. say:
+    takes a line if it had to be killed. LaunchError.
     """
     launch = folder.read()
     service = launch.service(name)
@@ -150,14 +150,14 @@ def _refuse_second(folder: Folder) -> None:
 
 
 def _refuse_loss(plan: LaunchPlan, launch: Launch) -> None:
-    """Refuse to start nodes all of which had data here and have none any more. LaunchError."""
+    """Refuse to start nodes that all had data here and no longer have any. LaunchError."""
     if plan.empty or launch.nodes[0].settings.get("STORE") == "memory":
         return
     lost = sorted(plan.folder.had_data())
     if lost and not any(node.has_data for node in launch.nodes):
         raise LaunchError(
             f"the data of {', '.join(lost)} is gone from {plan.folder.path}: nothing was started, since the"
-            " nodes would found a new, empty cluster. Put the data back (docs/damage.md), or begin anew:"
+            " nodes would found a new, empty cluster. Put the data back (docs/damage.md), or start over:"
             " limedb cluster start --empty"
         )
 
@@ -167,7 +167,7 @@ def _running(launch: Launch) -> list[str]:
 
 
 def _left(folder: Folder, error: NotReadyError, running: Sequence[str]) -> str:
-    """Which processes keep running, and what can be done."""
+    """The processes that keep running, and the next steps."""
     waiting = [name for name in running if name not in error.serving]
     others = f" ({', '.join(waiting)} too, which wait for the rest)" if waiting else ""
     serve = "serves, so it keeps running" if len(error.serving) == 1 else "serve, so they keep running"

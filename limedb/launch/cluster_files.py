@@ -1,8 +1,8 @@
 """The files of a cluster on several machines: `limedb certs cluster`.
 
-It owns the folder of each node, which has all that the node needs to be safe on a network, and no secret of
-another one but the root token: its certificate, the CA's, and its settings. The CA's key stays above them.
-What is there and lasts stays as it is, so that the command may run again: for another node, or to renew
+It owns the folder of each node, which has all that the node needs to be safe on a network: its certificate,
+the CA's, and its settings, but no secret of another node except the root token. The CA's key stays above the
+folders. Valid files stay as they are, so that the command may run again: for another node, or to renew
 certificates. It must never make a second CA.
 
 Tested in tests/launch/test_cluster_files.py.
@@ -88,7 +88,7 @@ class ClusterFiles:
 
 
 def _with_peers(settings: str, peers: Sequence[str]) -> str:
-    """Settings with further peers. All else stays as it is, for it may have been changed by hand."""
+    """Settings with further peers. All else stays as it is, since somebody may have changed it by hand."""
     lines = settings.splitlines()
     for place, line in enumerate(lines):
         name, _, value = line.partition("=")

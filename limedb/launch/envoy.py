@@ -31,7 +31,7 @@ BODY_LIMIT = ESCAPED * (4 << 20) + (64 << 10)
 """The largest JSON body by default, in bytes: the largest value by default, if it is all escapes."""
 
 DROPPED = 10
-"""How many times as much as it may have Envoy reads of a body, so that its refusal arrives over HTTP/2."""
+"""How many times its limit Envoy reads of a body, so that its refusal arrives over HTTP/2."""
 
 MAX_HEAP = 1 << 30
 """Bytes that Envoy may hold in memory, mostly answers that clients don't read, before it resets requests."""
@@ -98,10 +98,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class EnvoyTls:
-    """The certificates of Envoy. listens: as which it serves HTTPS; None: HTTP. nodes_ca: the path of the CA
-    of the nodes' certificates; empty: they speak in the clear. to_nodes: what it shows to nodes that ask.
-    followed: the folder of the files by which it follows changes of all these (`render_secrets`); empty: it
-    reads them once.
+    """The certificates of Envoy. listens: the one for HTTPS; None: HTTP. nodes_ca: the path of the CA of the
+    nodes' certificates; empty: they use no TLS. to_nodes: the one for nodes that ask. followed: the folder of
+    the files by which it follows changes of all these (`render_secrets`); empty: it reads them once.
     """
 
     listens: Shown | None = None
@@ -122,7 +121,7 @@ class EnvoyOptions:
     None: there is no such page. descriptor: the path of the descriptor set where Envoy runs. otel: an OTLP
     collector (gRPC), None: no tracing. max_body: the largest JSON body, in bytes. followed: the files of
     routes and nodes, which Envoy reads again when they are replaced; None: all is in one file. tls: its
-    certificates. access: from where it is used, and for what. insecure: whether it uses nodes that ask nobody
+    certificates. access: who may use it, and for what. insecure: whether it uses nodes that ask nobody
     for a token even if it listens beyond loopback.
     """
 
@@ -146,7 +145,7 @@ class EnvoyOptions:
 
     @property
     def health_name(self) -> str:
-        """What its health checks ask nodes for; empty: the node as a whole."""
+        """The service in its health checks of nodes; empty: the node as a whole."""
         is_open = any(not is_loopback(place.host) for place in self.places)
         return HEALTH_NAME if is_open and not self.insecure else ""
 
@@ -195,8 +194,8 @@ def render_followed(options: EnvoyOptions) -> dict[str, str]:
 def render_secrets(tls: EnvoyTls) -> dict[str, str]:
     """Return the contents of the files by which Envoy follows its certificates (SDS), by their names.
 
-    Each has one secret, as Envoy wants it, and no more of it than paths: whenever something in the folder of
-    a certificate is replaced, Envoy reads it and its key again.
+    Each has one secret, as Envoy requires it, with only the paths of its files: whenever something in the
+    folder of a certificate is replaced, Envoy reads the certificate and its key again.
     """
     found: dict[str, dict[str, object]] = {}
     for name, files in (("server", tls.listens), ("to-nodes", tls.to_nodes)):
@@ -304,7 +303,9 @@ def _server_names(options: EnvoyOptions) -> set[str]:
 
 
 class _Refusal(NamedTuple):
-    """What a listener doesn't publish. paths: a regular expression. details: the error's, as a trailer."""
+    """Paths that a listener doesn't publish. paths: a regular expression. details: the error's, as a
+    trailer.
+    """
 
     paths: str
     words: str

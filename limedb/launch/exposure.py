@@ -2,8 +2,8 @@
 
 It owns the commands that a refused one names. It must never decide: `core/exposure.py` does.
 
-Envoy asks nobody for a token: nodes do. So one beyond loopback names `HEALTH_NAME` in its health checks
-(`envoy.py`), and sends requests only to nodes that serve that, which are those that ask.
+Envoy asks nobody for a token: nodes do. So an Envoy beyond loopback names `HEALTH_NAME` in its health checks
+(`envoy.py`), and sends requests only to nodes that serve that name, which are those that ask for tokens.
 
 Tested in tests/launch/test_exposure.py; with a real Envoy, in tests/envoy/test_exposure.py.
 """
@@ -25,7 +25,7 @@ def check_cluster(places: Iterable[Address], has_tls: bool, asks: bool, insecure
 
 def check_envoy(options: EnvoyOptions) -> str:
     """The warning about an Envoy with such a configuration; empty: there is none. ExposedError: it must not
-    start. It uses those nodes alone that ask for tokens, unless it is insecure.
+    start. It uses only nodes that ask for tokens, unless it is insecure.
     """
     is_near = all(is_loopback(node.host) for node in options.nodes)
     has_tls = options.tls.listens is not None and (bool(options.tls.nodes_ca) or is_near)

@@ -1,7 +1,7 @@
 """A local cluster in the foreground: it stays until Ctrl-C, SIGTERM or `limedb cluster stop`.
 
-It owns the command's signals and its reports of processes that ended. It must never stop the others because
-one process ended: a `limedb cluster restart` may follow. It must never exit and leave processes behind.
+It owns the command's signals and its reports of processes that exited. It must never stop the others because
+one process exited: a `limedb cluster restart` may follow. It must never exit and leave processes behind.
 
 Tested in tests/launch/test_cluster.py.
 """
@@ -46,8 +46,8 @@ def interruptible() -> Iterator[None]:
 
 
 def stay(folder: Folder, say: Callable[[str], None]) -> None:
-    """Report each process that ends, until a signal comes or the cluster is stopped; then stop all processes,
-    even if this command itself fails. say: takes a line, and must neither wait nor raise.
+    """Report each process that exits, until a signal comes or the cluster is stopped; then stop all
+    processes, even if this command itself fails. say: takes a line, and must neither wait nor raise.
     """
     reported: set[Pid] = set()
     with stop_signals() as asked:
@@ -73,7 +73,7 @@ def _look(folder: Folder, reported: set[Pid], say: Callable[[str], None]) -> Non
 
 
 def _news(launch: Launch, reported: set[Pid]) -> Iterator[str]:
-    """Yield a line for each process that has ended since the last time."""
+    """Yield a line for each process that has exited since the last time."""
     for service in launch.services:
         if service.pid and service.pid not in reported and service.state == "dead":
             reported.add(service.pid)

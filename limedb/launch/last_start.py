@@ -1,4 +1,4 @@
-"""What a local cluster was started with, so that the next start without options starts the same.
+"""The options of a local cluster's last start, so that the next start without options starts the same.
 
 It owns `plan.json` in the cluster's folder, and the rule: an option that is given wins over a remembered one,
 and the nodes whose data is there win over both. It must never start a process.
@@ -21,12 +21,12 @@ from limedb.launch.records import Folder, Launch
 from limedb.launch.secrets import has_secrets
 
 NODES, BASE_PORT = 4, 7001
-"""What a cluster has unless an option or the last start says otherwise."""
+"""The defaults of a cluster, unless an option or the last start sets another value."""
 _FILE = "plan.json"
 
 
 class Given(TypedDict, total=False):
-    """Options of a start. None, False, and what is empty: not given. Their meaning: `LaunchPlan`."""
+    """Options of a start. None, False, and empty values: not given. Their meaning: `LaunchPlan`."""
 
     nodes: int | None
     base_port: int | None
@@ -44,8 +44,8 @@ class Given(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class LastStart:
-    """What is remembered. settings: with those that the nodes found in the environment. places: of the nodes;
-    none: nothing is remembered of them.
+    """The remembered values. settings: with those that the nodes found in the environment. places: of the
+    nodes; none: nothing is remembered about them.
     """
 
     places: tuple[Place, ...] = ()
@@ -59,10 +59,10 @@ class LastStart:
 
 
 def recall(folder: Folder, forget: bool = False, **given: Unpack[Given]) -> LaunchPlan:
-    """Return the plan of a start with these options, and for the rest as the last one. Certificates and
-    secrets in the folder say that it speaks TLS and asks for tokens. forget: only the options count, beside
-    the nodes whose data is there. ConfigError: --nodes or --base-port contradicts that data. LaunchError: the
-    file is damaged.
+    """Return the plan of a start with these options, and for the rest with those of the last one.
+    Certificates and secrets in the folder mean that the cluster uses TLS and asks for tokens. forget: only
+    the options count, besides the nodes whose data is there. ConfigError: --nodes or --base-port contradicts
+    that data. LaunchError: the file is damaged.
     """
     last = LastStart() if forget else _read(folder)
     places = _places(folder, last, given)
@@ -120,7 +120,7 @@ def _read(folder: Folder) -> LastStart:
         return LastStart()
     except (ValueError, KeyError, TypeError, AttributeError):
         raise LaunchError(
-            f"{path} is damaged: give the options of the last start again, and --forget; that writes it anew"
+            f"{path} is damaged: give the options of the last start again, and --forget; that rewrites it"
         ) from None
 
 

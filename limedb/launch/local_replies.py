@@ -4,7 +4,7 @@ It owns the gRPC codes and the texts of these answers. It must never decide when
 does.
 
 Envoy's response flags show how far a request came (RESPONSE_FLAGS in Envoy's documentation of access logs).
-They add up over attempts, so the flags come first by which a node may have carried it out.
+They add up over attempts, so flags that mean that a node may have carried it out come first.
 
 Tested in tests/envoy/test_failures.py.
 """
@@ -31,7 +31,7 @@ CODES = {
 """The gRPC code in the body, by HTTP status."""
 
 CONNECT_CODES = {status: name_of(code).lower() for status, code in CODES.items()}
-"""The same as the Connect protocol names them."""
+"""The same codes in the Connect protocol's names."""
 
 _UNSENT = UnavailableError("Envoy reached no node, nothing was written")
 
@@ -58,7 +58,7 @@ OUTCOMES = (
 )
 
 UNKNOWN_METHOD = rest.details_of(UnsupportedError("method", "Envoy publishes no such call"))
-"""Of the answer to a gRPC call of a method that Envoy doesn't publish: UNIMPLEMENTED, as gRPC has it.
+"""Of the answer to a gRPC call of a method that Envoy doesn't publish: UNIMPLEMENTED, as in gRPC.
 Clients in Go show the text of the details, and not the one beside them.
 """
 

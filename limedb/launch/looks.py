@@ -17,7 +17,7 @@ from limedb.operator.remote_cluster import fetch_state
 FIRST_SECONDS = 2.0
 """The time for the first answer; where no node runs, the call is refused at once."""
 STUCK_SHARE = 0.5
-"""How much of the caller's time a node that answers may take to serve, where others have ended: a sound one
+"""How much of the caller's time a node that answers may take to serve, if others have exited: a sound one
 first compares its clock with a peer's, for ten gossip intervals at most.
 """
 LEAST_SECONDS = 0.05
@@ -61,7 +61,7 @@ class Look:
         return is_serving
 
     def finds_watchable(self) -> bool:
-        """Return whether the node counts for watches, or refuses to answer."""
+        """Return whether watches can count on the node, or it refuses to answer."""
         self._ask()
         return not self.is_late and not self.watch_wait_ms
 
@@ -78,7 +78,7 @@ class Look:
 
     @property
     def watch_wait_ms(self) -> int:
-        """The milliseconds until it counts for watches, at the last look."""
+        """The milliseconds until watches can count on it, at the last look."""
         return self.state.watch_wait_ms if self.state else 0
 
     def reason(self) -> str:

@@ -1,6 +1,6 @@
 """Where the nodes of a local cluster listen: their names and ports.
 
-It owns what can be seen of that in the cluster's folder. It must never change anything there.
+It owns the reading of these from the cluster's folder. It must never change anything there.
 
 Tested in tests/launch/test_last_start.py.
 """
@@ -38,7 +38,7 @@ def places_from(base_port: int, count: int) -> tuple[Place, ...]:
 
 def places_with_data(folder: Path) -> tuple[Place, ...]:
     """The places of the nodes whose data is in a cluster's folder, by their numbers. The name of a node's
-    data says its URL, under which alone the node can use it.
+    data contains its URL, the only one under which the node can use it.
     """
     found = [(number, place) for number, place in _places(folder) if place.name == f"node{number}"]
     return tuple(place for _, place in sorted(found, key=lambda pair: pair[0]))

@@ -1,6 +1,6 @@
 """The plan of a local cluster, before anything is started.
 
-It owns names, ports, environments and commands, and reports early what can't work. It must never start a
+It owns names, ports, environments and commands, and reports impossible plans early. It must never start a
 process.
 """
 
@@ -40,10 +40,10 @@ _OURS = {
 @dataclass(frozen=True, slots=True)
 class LaunchPlan:
     """A cluster to start. host, port: of Envoy. settings: environment variables for every node. empty: it may
-    begin anew though nodes had data in the folder, and none has any now. tls: whether all of it speaks TLS,
-    with certificates in its folder. access: to Envoy. If it has no place for operators' services, they are
-    with all others where only this machine reaches Envoy, and otherwise nowhere. auth: whether nodes ask
-    for tokens, by secrets in its folder. insecure: whether Envoy may listen beyond loopback without both.
+    found a new cluster although nodes had data in the folder, and none has any now. tls: whether all of it
+    uses TLS, with certificates in its folder. access: to Envoy. If it has no place for operators' services,
+    they are with all others where only this machine reaches Envoy, and otherwise nowhere. auth: whether nodes
+    ask for tokens, by secrets in its folder. insecure: whether Envoy may listen beyond loopback without both.
     known: the places of its nodes, if it was started before; empty: `nodes` of them, from `base_port` on.
     """
 
@@ -128,7 +128,7 @@ def _check_exposure(plan: LaunchPlan) -> str:
 
 
 def _check_kept(plan: LaunchPlan) -> None:
-    """LaunchError: a cluster that was closed would be open. Its secrets and certificates say that it was."""
+    """LaunchError: the start would open a protected cluster, as its secrets and certificates show."""
     kept = {"--auth": plan.auth or not has_secrets(plan.folder.path)}
     kept["--tls"] = plan.tls or not LocalCertificates(plan.folder.path).exist
     if lacking := [option for option, is_kept in kept.items() if not is_kept]:
@@ -140,7 +140,7 @@ def _check_kept(plan: LaunchPlan) -> None:
 
 
 def _flaw(name: str) -> str:
-    """What a setting given by its name must be instead; empty: it may be given."""
+    """The replacement of a setting given by its name; empty: it may be given."""
     if name in _OURS:
         return f"another setting: {_OURS[name]} decides this one"
     known = [setting.name for setting in config.SETTINGS]

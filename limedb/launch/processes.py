@@ -30,7 +30,7 @@ class Pid:
     started: float
 
     def find(self) -> psutil.Process | None:
-        """Return the process if it still runs; None: it has ended, even if its parent has not noticed."""
+        """Return the process if it still runs; None: it has exited, even if its parent has not noticed."""
         try:
             process = psutil.Process(self.number)
             same = abs(process.create_time() - self.started) < _SAME_START_SECONDS

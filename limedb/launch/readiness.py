@@ -75,7 +75,7 @@ def _not_ready(
 
 
 def wait_watchable(nodes: Sequence[Service], seconds: float) -> None:
-    """Return once all these nodes count for watches, except those that don't answer: it skips those that
+    """Return once watches can count on all these nodes, except those that don't answer: it skips those that
     refuse at once, and the silent ones after `seconds`. LaunchError: a node that answers took longer.
     """
     pauses, end = Pauses(FIRST_LOOK, LONGEST_LOOK), time.monotonic() + seconds
@@ -88,7 +88,7 @@ def wait_watchable(nodes: Sequence[Service], seconds: float) -> None:
 
 
 def _refuse_to_wait(waiting: Sequence[Look], seconds: float) -> None:
-    """Raise LaunchError if one of them has answered, and doesn't count yet."""
+    """Raise LaunchError if watches can't count yet on one of them that has answered."""
     waits = [
         f"{look.node.name} for another {look.watch_wait_ms / 1000:.0f} s" for look in waiting if look.state
     ]

@@ -1,6 +1,6 @@
 """A node's leave from a local cluster, once others have its keys.
 
-It owns what is checked before, and what is left of the node afterwards: its data, aside. It must never stop a
+It owns the checks before, and the remains of the node afterwards: its data, set aside. It must never stop a
 node that is still a member.
 
 Tested in tests/launch/test_changes.py.
@@ -20,7 +20,9 @@ from limedb.tls.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A node that is to leave. target: another node, which is asked for that. is_dead: it does not run."""
+    """A node that will leave. target: another node, which gets the requests for that. is_dead: it does not
+    run.
+    """
 
     node: Service
     target: Target
@@ -28,7 +30,7 @@ class Removal:
 
 
 def find_removal(folder: Folder, name: str) -> Removal:
-    """Return what a node's leave takes. LaunchError: it can't leave now."""
+    """Return the facts for a node's leave. LaunchError: it can't leave now."""
     launch = folder.read()
     node = launch.service(name)
     if node.name == ENVOY:
@@ -44,7 +46,7 @@ def find_removal(folder: Folder, name: str) -> Removal:
 
 
 def finish_removal(folder: Folder, name: str, say: Callable[[str], None]) -> Path:
-    """Stop a node that is no member any more, and forget it; return where its data is now, which nothing
+    """Stop a node that is no longer a member, and forget it; return the new place of its data, which nothing
     needs. say: takes a line if it took too long to stop, and was killed. LaunchError.
     """
     end_node(folder.read().service(name), say)

@@ -1,4 +1,4 @@
-"""The secrets of a local cluster, and what the launcher shows to its nodes.
+"""The secrets of a local cluster, and the token that the launcher shows to its nodes.
 
 It owns their files, in the cluster's folder. It must never put a secret into a command line, an
 environment or cluster.json: these have the files' names.
@@ -32,8 +32,8 @@ def has_secrets(folder: Path) -> bool:
 
 
 def token_for(settings: Mapping[str, str]) -> str | None:
-    """What to show to a node with these settings: the root token if its file can be read, else LIMEDB_TOKEN;
-    None: it asks for none.
+    """The token to show to a node with these settings: the root token if its file can be read, otherwise
+    LIMEDB_TOKEN; None: it asks for none.
     """
     if settings.get("AUTH") != "required":
         return None

@@ -1,6 +1,6 @@
 """Latencies as a text that plotters of HdrHistogram read.
 
-It owns the form: a value a line, with the share of times up to it. It must never count anything.
+It owns the form: one value on each line, with the share of times up to it. It must never count anything.
 
 Tested in tests/load/test_hgrm.py.
 """
@@ -37,7 +37,7 @@ def _steps(times: Histogram) -> Iterator[tuple[int, float, int]]:
 
 
 def _next(share: float) -> float:
-    """The next share of which there is to be a line."""
+    """The next share that gets a line."""
     if share >= 1:
         return 2.0
     halvings = math.floor(math.log2(1 / (1 - share))) + 1

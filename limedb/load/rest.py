@@ -82,7 +82,7 @@ class RestTarget(Target):
 async def rest_target(
     asked: Asked | str, level: Level | None, timeout: float, node_url: str, workers: int
 ) -> AsyncIterator[RestTarget]:
-    """Open Envoy (host:port: in the clear) for the block. node_url: the only node to ask; empty: any.
+    """Open Envoy (host:port: without TLS) for the block. node_url: the only node to ask; empty: any.
     workers: connections, at most.
     """
     to = target_of(asked).first
@@ -97,7 +97,7 @@ async def rest_target(
 
 
 def _context(to: Asked) -> ssl.SSLContext | bool:
-    """What aiohttp needs of TLS; True: its own."""
+    """The TLS context for aiohttp; True: its own."""
     tls = to.tls
     if tls is None or tls.ca is None:
         return True

@@ -152,7 +152,7 @@ class Runner:
         return self._left is None or next(self._left, None) is not None
 
     def _end_warmup(self) -> None:
-        """Forget what was counted before, but for values that differ and what workers added."""
+        """Forget earlier counts, except values that differ and the sums of workers."""
         if self._warm and self._plan.warmup:
             self.tally = Tally(
                 mismatches=self.tally.mismatches, shown=self.tally.shown, workers=self.tally.workers
@@ -268,7 +268,7 @@ def _since(began: float) -> int:
 
 
 def _times(begin: float, rate: float) -> Iterator[float]:
-    """Yield the times of requests, so many a second."""
+    """Yield the times of requests, at a number of requests a second."""
     for number in count():
         yield begin + number / rate
 

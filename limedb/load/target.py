@@ -61,8 +61,8 @@ class GrpcTarget(Target):
 async def grpc_target(
     asked: Asked | str, level: Level | None, timeout: float, pinned: bool
 ) -> AsyncIterator[GrpcTarget]:
-    """Open the cluster of a node (host:port: in the clear) for the block. pinned: all calls go to that node;
-    else each key's call goes to one of its replicas, found by WatchCluster.
+    """Open the cluster of a node (host:port: without TLS) for the block. pinned: all calls go to that node;
+    otherwise each key's call goes to one of its replicas, found by WatchCluster.
     """
     follow = False if pinned else "auto"
     to = target_of(asked)

@@ -1,4 +1,4 @@
-"""What a node's settings make of identities: who is asked for a token, and what recognises it.
+"""A node's identities, made from its settings: whether callers need a token, and the parts that recognise it.
 
 It owns the choice of the parts, and reads the files of secrets. It must never put a secret into an error,
 a log line or the environment of another process.
@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 
 class Access:
-    """Identities of a node. encryption: by which nodes may prove who they are. ConfigError: a setting or a
-    file can't be used.
+    """Identities of a node. encryption: by which nodes may prove that they are nodes. ConfigError: a setting
+    or a file can't be used.
     """
 
     def __init__(self, config: Config, clock: Clock, encryption: Encryption) -> None:
@@ -89,7 +89,7 @@ class Access:
         server.add(AccessServicer(self._gate, self._users, self._joining, self._clock))
 
     async def close(self) -> None:
-        """End all looks, and write what waits."""
+        """Stop all checks, and write pending entries."""
         if self._identities is not None:
             await self._identities.close()
         if self._audit is not None:

@@ -1,6 +1,6 @@
 """The machine's clocks, as a node reads them.
 
-It owns the one look at real time. It must never judge it.
+It owns the only reads of real time. It must never judge it.
 
 Tested in tests/node/test_clock.py.
 """
@@ -16,7 +16,7 @@ from limedb.ports import Clock
 log = logging.getLogger(__name__)
 
 LONG_STAND_SECONDS = 1.0
-"""A process that stood still for so long logs a warning."""
+"""The seconds after which a process that stood still logs a warning."""
 
 
 class SystemClock(Clock):

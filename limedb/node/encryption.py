@@ -1,7 +1,7 @@
-"""What a node's settings of TLS make of its ports and its calls.
+"""The ports and calls of a node, made from its settings of TLS.
 
-It owns the choice: in the clear on one port, or TLS for clients, and mutual TLS for nodes on a port of their
-own. It must never read a file itself: the keyrings do.
+It owns the choice: one port without TLS, or TLS for clients, and mutual TLS for nodes on a port of their own.
+It must never read a file itself: the keyrings do.
 
 Tested in tests/tls/test_nodes.py.
 """
@@ -102,16 +102,16 @@ class Encryption:
         return self._certified.check if is_needed else check_nothing
 
     def caller_of(self, context: Context) -> str:
-        """The URL of the node that calls, which `check_caller` has let in; empty: nodes prove nothing."""
+        """The URL of the calling node, which `check_caller` has let in; empty: nodes prove nothing."""
         return claimed_by(context) if self.proves_nodes else ""
 
     @property
     def proves_nodes(self) -> bool:
-        """Whether nodes prove by certificates who they are."""
+        """Whether nodes prove their names by certificates."""
         return self._peers is not None
 
     def is_node(self, context: Context) -> bool:
-        """Whether the caller proves to be a node."""
+        """Whether the caller proves that it is a node."""
         try:
             self.check_caller(context)
         except PeersOnlyError:
@@ -123,7 +123,7 @@ class Encryption:
         return self._certified.user_of(context) if self.proves_nodes else ""
 
     def problems(self) -> Iterator[Problem]:
-        """What is wrong with the certificates, and with the list of revoked ones."""
+        """The problems of the certificates, and of the list of revoked ones."""
         for keyring in self._keyrings.values():
             yield from keyring.problems()
         if self._revocations is not None:
@@ -168,9 +168,7 @@ class Encryption:
         return Revocations(path, lambda: b"".join(k.current.ca for k in self._keyrings.values()))
 
     def _is_of_peers(self, pem: bytes) -> bool:
-        """Whether a certificate comes from a CA of nodes: where clients have another CA, that one makes no
-        nodes.
-        """
+        """Whether a certificate comes from a CA of nodes: another CA of clients can't make nodes."""
         clients, peers = self._clients, self._peers
         if clients is None or peers is None or not self._asks_clients:
             return True

@@ -1,4 +1,4 @@
-"""The rule for nodes that listen beyond loopback, and what they report where it is off.
+"""The rule for nodes that listen beyond loopback, and their report if it is off.
 
 It owns the commands that a refused node names. It must never decide: `core/exposure.py` does.
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class NodeExposure:
-    """Whether a node may start where its settings let it listen. ExposedError: it must not."""
+    """Check whether a node may listen at the addresses of its settings. ExposedError: it must not."""
 
     def __init__(self, config: Config, encryption: Encryption) -> None:
         self._config = config
@@ -40,7 +40,7 @@ class NodeExposure:
         return self._config.auth == "required" or self._config.insecure
 
     def problems(self, health: Health) -> Iterator[Problem]:
-        """The warning, as long as the node runs; and that an Envoy is turned away."""
+        """The warnings, as long as the node runs: about the exposure, and about a refused Envoy."""
         if self._warning:
             yield Problem(self._warning)
         if not self.may_be_published and health.is_asked_from_beyond:

@@ -1,7 +1,7 @@
 """A node's files, from their opening to their close.
 
-It owns the order in which the files are opened and closed, and which of them a node can't be without. It must
-never read their content.
+It owns the order in which the files are opened and closed, and knows which of them a node can't do without.
+It must never read their content.
 
 Tested in tests/scenarios/test_disk_troubles.py.
 """
@@ -40,7 +40,7 @@ class NodeFiles:
     place: tuple[str, Path, str]
     """The kind of the store, the folder, and the node's URL."""
     inherited: GoFile | None
-    """What the node is to take over of a Go LimeDB; None: nothing."""
+    """The data of a Go LimeDB to take over; None: there is none."""
     node_file: NodeFile
     store: Store
     hints: HintLog
@@ -48,17 +48,17 @@ class NodeFiles:
     damaged: list[Path]
     """Data that was set aside because of damage, now or earlier."""
     gone: str
-    """What is left of data that is gone, in words; empty: nothing."""
+    """The remains of data that is gone, in words; empty: there are none."""
     fail: Callable[[Exception], None]
     """Stops the node."""
 
     def take_over_changes(self, changes: ChangeLog) -> None:
-        """Continue the log of changes of the last run, so that watches count this node at once."""
+        """Continue the log of changes of the last run, so that watches can count on this node at once."""
         if (tail := open_change_tail(*self.place).take(self.store.high_water())) is not None:
             changes.take_over(tail)
 
     async def save_changes(self, changes: ChangeLog) -> None:
-        """Save the log of changes for the next run, when nothing is written any longer."""
+        """Save the log of changes for the next run, after the last write."""
         file = open_change_tail(*self.place)
         await asyncio.to_thread(file.save, changes.tail(), self.store.high_water())
 
@@ -78,7 +78,7 @@ class NodeFiles:
         return watches
 
     def problems(self) -> Iterator[Problem]:
-        """What an operator should know of the files."""
+        """The problems of the files, for the operator."""
         for folder in self.damaged:
             yield Problem(f"damaged data of this node is in {folder}: remove it when it is no longer needed")
         for trouble in filter(None, (self.gone, self.hints.trouble)):

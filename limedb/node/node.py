@@ -71,7 +71,7 @@ class Node:
     """One node from start to stop. config: its settings; rng: makes its ids and the choices of gossip.
 
     It stops by itself when it can't continue: `wait_stopped` returns, and `failure` is the reason; or when it
-    was removed from its cluster: then `is_removed` is set, and it may start anew once its data was set aside.
+    was removed from its cluster: then `is_removed` is set, and it may start again once its data is set aside.
     """
 
     def __init__(self, config: Config, rng: Random) -> None:
@@ -96,8 +96,8 @@ class Node:
             raise
 
     async def wait_watchable(self) -> None:
-        """Serve until the node may stop without breaking watches, for some seconds at most; or until it is
-        asked to stop again, or can't continue.
+        """Serve until the node may stop without breaking watches, for some seconds at most; or until it gets
+        a second request to stop, or can't continue.
         """
         self._phase = "draining"
         if self.failure is None and not self.is_removed:

@@ -1,7 +1,7 @@
 """The process of a node: from the first signal handler to the last resort.
 
-It owns the order in which a process begins and ends, and what is tried again with a new node. It must never
-know the parts of a node.
+It owns the order of a process's start and stop, and the retries with a new node. It must never know the parts
+of a node.
 
 Tested in tests/scenarios/test_stopping.py and tests/scenarios/test_damaged_files.py.
 """
@@ -37,7 +37,7 @@ SWITCH_SECONDS = 0.0005
 Python's default of 5 ms would be most of a commit's time.
 """
 GARBAGE_AFTER = 20_000
-"""Objects made before the collector checks the young ones: far more than Python's 700, for a request leaves
+"""Objects made before the collector checks the young ones: far more than Python's 700, since a request leaves
 few cycles, and a thousand concurrent requests keep many objects that aren't garbage yet.
 """
 
@@ -63,7 +63,7 @@ def _spare_collector() -> None:
 
 
 async def _run(config: Config, last: LastResort, signals: StopSignals) -> None:
-    """Run a node; start it anew, its data set aside, each time that its cluster has removed it."""
+    """Run a node; each time its cluster has removed it, start it again with its data set aside."""
     try:
         while await _run_or_replace(config, last, signals):
             last.call_off()
@@ -91,7 +91,7 @@ async def _run_or_replace(config: Config, last: LastResort, signals: StopSignals
 
 
 async def _run_once(config: Config, last: LastResort, signals: StopSignals) -> bool:
-    """Run a node until its end. True: it was removed from its cluster."""
+    """Run a node until it stops. True: it was removed from its cluster."""
     node, loop = Node(config, Random()), asyncio.get_running_loop()
     last.seconds = LAST_SECONDS_OF_A_START
     signals.subscribe(lambda: _call(loop, node.ask_to_stop))

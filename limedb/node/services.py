@@ -1,7 +1,7 @@
 """The services of a node on its server.
 
-It owns which services a node has, and what each of them stands on. It must never contain the logic of a
-request.
+It owns the list of a node's services, and the parts that each of them uses. It must never contain the logic
+of a request.
 
 Tested in tests/scenarios/test_access_rules.py.
 """
@@ -43,7 +43,7 @@ from limedb.rpc.server.topology import TopologyServicer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What the services of a node stand on."""
+    """The parts that the services of a node use."""
 
     config: Config
     engine: Engine

@@ -1,4 +1,5 @@
-"""What a node makes of its configuration: the engine's settings, and limits that depend on the machine.
+"""The values that a node derives from its configuration: the engine's settings, and limits that depend on the
+machine.
 
 It owns the derived values. It must never read the environment: `config.py` does.
 
@@ -46,7 +47,7 @@ def max_memory_bytes(config: Config) -> int:
 
 
 def limit_settings(config: Config) -> LimitSettings:
-    """What each client may have."""
+    """The limits of each client."""
     return LimitSettings(
         rate=config.client_rate,
         burst=config.client_burst,

@@ -1,4 +1,4 @@
-"""Where a node's telemetry takes its figures from.
+"""The sources of the figures of a node's telemetry.
 
 It owns that list. It must never count.
 """
@@ -21,7 +21,7 @@ def telemetry_source(
     days_left: Callable[[], Mapping[str, float]],
     limits: Callable[[], Mapping[tuple[str, str], int]],
 ) -> Source:
-    """The sources of a node's metrics. days_left: of its certificates. limits: what they refused."""
+    """The sources of a node's metrics. days_left: of its certificates. limits: counts their refusals."""
     return Source(
         config.node_url,
         __version__,

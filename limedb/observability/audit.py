@@ -4,8 +4,8 @@ It owns the file and the form of a line. It must never make a request wait, nor 
 never tokens.
 
 Lines go through a queue (`log_queue.py`), so a slow disk costs lines, which are counted, and never time.
-Of refusals at most MAX_REFUSALS a second are written, so that a stranger can't fill the disk; a line says
-how many were left out.
+Of refusals at most MAX_REFUSALS a second are written, so that a stranger can't fill the disk; a line counts
+the others.
 """
 
 import json
@@ -27,8 +27,8 @@ OK = "OK"
 
 
 class AuditLog(Audit):
-    """Appends to a file, which only its owner may read if it is new, and which is opened anew when it was
-    moved. ConfigError: it can't be written.
+    """Appends to a file, which only its owner may read if it is new. If the file was moved, it opens a new
+    one. ConfigError: it can't be written.
     """
 
     def __init__(self, path: Path, node_url: str, wall_ms: Callable[[], int]) -> None:

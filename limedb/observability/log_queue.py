@@ -1,7 +1,7 @@
 """Lines on their way to a stream whose reader may have stopped reading.
 
 It owns the lines until its thread has written them, and the count of those that found no room. It must never
-make the code that logs wait: a pipe that nobody reads blocks its writer forever.
+make the code that logs wait: an unread pipe blocks its writer forever.
 """
 
 import os

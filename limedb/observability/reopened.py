@@ -1,4 +1,4 @@
-"""A file to which lines are appended, and which is opened anew once it was moved away, as logrotate does.
+"""A file for appending lines, which is opened again once it was moved away, as logrotate does.
 
 It owns the descriptor. It must never be used from two threads.
 

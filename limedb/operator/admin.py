@@ -59,9 +59,8 @@ class AdminStatus:
         return next((node for node in self.nodes if node.url == url and node.standing), None)
 
     def url_of(self, text: str) -> str:
-        """Return the URL of the one node that a person calls so: by its URL, its host:port, or its host. Of
-        any other, return the URL of a host:port, and what is none as it is. LimeDBError: several nodes have
-        this host.
+        """Return the URL of the one node with this URL, host:port, or host. If there is none, return the URL
+        of a host:port, and any other text as it is. LimeDBError: several nodes have this host.
         """
         bare = text.removeprefix("http://").rstrip("/")
         addresses = {node.url.removeprefix("http://"): node.url for node in self.nodes}
@@ -119,7 +118,7 @@ class AdminClient(Caller):
         return _status(self._call(lambda: self._stub.GetStatus(request, timeout=self._timeout)))
 
     def plan_join(self, url: str, zone: str, virtual_nodes: int | None) -> ChangePlan:
-        """Return what would move if a node joined."""
+        """Return the effect that the join of a node would have."""
         request = admin_pb2.PlanJoinRequest(url=url, zone=zone, virtual_nodes=virtual_nodes)
         return _plan(self._call(lambda: self._stub.PlanJoin(request, timeout=self._timeout)).plan)
 
@@ -139,12 +138,12 @@ class AdminClient(Caller):
         return _plan(self._call(lambda: self._stub.Cancel(request, timeout=self._timeout)).plan)
 
     def repair(self) -> Iterator[RepairState]:
-        """Repair the target node, however long it takes; the last state says that it is finished."""
+        """Repair the target node, however long it takes; the last state has `is_finished`."""
         for r in self._stream(lambda: self._stub.Repair(admin_pb2.RepairRequest())):
             yield RepairState(r.spans, r.spans_done, r.pulled, r.pushed, dict(r.missing), r.finished)
 
     def scrub(self) -> Iterator[ScrubState]:
-        """Scrub the target node, however long it takes; the last state says that it is finished."""
+        """Scrub the target node, however long it takes; the last state has `is_finished`."""
         for r in self._stream(lambda: self._stub.Scrub(admin_pb2.ScrubRequest())):
             yield ScrubState(
                 r.records,
@@ -161,7 +160,7 @@ class AdminClient(Caller):
 
 @contextmanager
 def admin_client(target: Target | str, timeout: float) -> Iterator[AdminClient]:
-    """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
+    """Open a client of the node or Envoy at target (host:port: without TLS) for the block."""
     to = target_of(target).first
     with connection(to, options_for(timeout)) as channel:
         yield AdminClient(to, channel, timeout)

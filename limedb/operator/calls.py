@@ -40,7 +40,7 @@ TLS_REMEDY = "; --ca, --cert and --key, or LIMEDB_CA and its like, name the file
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A value that was read, and the node that held it. version: of the value; 0: the node doesn't say.
+    """A value that was read, and the node that held it. version: of the value; 0: the node doesn't report it.
     expires_at_ms: when it expires, in milliseconds since 1970; 0: never.
     """
 
@@ -54,7 +54,7 @@ class Found:
 class ClusterState:
     """The cluster as a node sees it. status: starting, active or draining. total_nodes: members of the
     topology, active_nodes: those that are up. is_settled: no change of the topology is under way.
-    watch_wait_ms: milliseconds until the node counts for watches. problem: why the node takes no requests;
+    watch_wait_ms: milliseconds until watches can count on the node. problem: why the node takes no requests;
     empty: it does.
     """
 
@@ -165,8 +165,8 @@ class NodeClient(Caller):
         lease: int = 0,
     ) -> Receipt:
         """Store a value. ttl_ms: milliseconds to live; expires_at_ms: instead of that, until then, in
-        milliseconds since 1970; 0: forever. condition: what the key must have; None: anything. keep_ttl: it
-        expires when the value before it would have. lease: the id of one to which it is attached; 0: none.
+        milliseconds since 1970; 0: forever. condition: the state that the key must have; None: any. keep_ttl:
+        it expires when the previous value would have. lease: the id of one to which it is attached; 0: none.
         """
         request = kv_pb2.SetRequest(
             key=key, ttl_ms=ttl_ms, consistency=consistency_of(level), keep_ttl=keep_ttl, lease=lease
@@ -186,8 +186,8 @@ class NodeClient(Caller):
     def delete(
         self, key: str, level: Level | None = None, condition: Condition | None = None
     ) -> tuple[int, Receipt]:
-        """Delete a key; return how many values were deleted, 0 or 1, and the receipt. condition: what the key
-        must have; None: anything.
+        """Delete a key; return how many values were deleted, 0 or 1, and the receipt. condition: the state
+        that the key must have; None: any.
         """
         request = kv_pb2.DeleteRequest(key=key, consistency=consistency_of(level))
         if condition is not None:
@@ -199,8 +199,8 @@ class NodeClient(Caller):
     def increment(
         self, key: str, by: int = 1, initial: int = 0, ttl_ms: int = 0, level: Level | None = None
     ) -> tuple[int, Receipt]:
-        """Add to a counter; return the sum. initial: to which it is added where the key has no value; ttl_ms:
-        milliseconds that the value lives then; 0: forever.
+        """Add to a counter; return the sum. initial: the number to add to where the key has no value; ttl_ms:
+        milliseconds that the value then lives; 0: forever.
         """
         self.check_conditions()
         request = kv_pb2.IncrementRequest(
@@ -230,7 +230,9 @@ class NodeClient(Caller):
         level: Level | None = None,
         keep_ttl: bool = False,
     ) -> tuple[str | bytes | None, Receipt]:
-        """Store a value; return the one before, None where there was none. ttl_ms, keep_ttl: as in `set`."""
+        """Store a value; return the previous one, None where there was none. ttl_ms, keep_ttl: as in
+        `set`.
+        """
         self.check_conditions()
         request = kv_pb2.GetAndSetRequest(
             key=key, ttl_ms=ttl_ms, consistency=consistency_of(level), keep_ttl=keep_ttl
@@ -264,8 +266,8 @@ class NodeClient(Caller):
     def delete_versions(
         self, versions: Sequence[tuple[str, int]], level: Level | None = None
     ) -> list[LimeDBError | None]:
-        """Delete up to 10000 keys, each if its value has this version; return for each None, or why not. The
-        caller has called `check_conditions`.
+        """Delete up to 10000 keys, each if its value has this version; return for each None, or the error.
+        The caller has called `check_conditions`.
         """
         request = kv_pb2.BatchSetRequest(consistency=consistency_of(level))
         for key, version in versions:
@@ -277,14 +279,14 @@ class NodeClient(Caller):
         ]
 
     def check_conditions(self) -> None:
-        """UnsupportedError: the node that answers would carry a conditional write out in any case."""
+        """UnsupportedError: the answering node ignores conditions, so it would write in any case."""
         stub = cluster_pb2_grpc.ClusterServiceStub(self._channel)
         state = self._call(lambda: stub.GetState(cluster_pb2.GetStateRequest(), timeout=self._timeout))
         if not state.takes_conditions:
             raise no_conditions(state.node_url)
 
     def is_serving(self) -> bool:
-        """Return whether grpc.health.v1 says that the node takes requests."""
+        """Return whether the node takes requests, by grpc.health.v1."""
         from grpc_health.v1 import health_pb2  # the other calls start faster without it
         from grpc_health.v1.health import SERVICE_NAME
 
@@ -329,7 +331,7 @@ def _receipt(receipt: record_pb2.Receipt) -> Receipt:
 
 @contextmanager
 def node_client(target: Target | str, timeout: float = 5.0) -> Iterator[NodeClient]:
-    """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
+    """Open a client of the node or Envoy at target (host:port: without TLS) for the block."""
     to = target_of(target).first
     with connection(to, options_for(timeout)) as channel:
         yield NodeClient(to, channel, timeout)

@@ -75,7 +75,7 @@ class ClusterClient(Caller):
         return _view(self._call(lambda: self._stub.GetRing(request, timeout=self._timeout)))
 
     def gossip(self) -> View:
-        """Return what the node has heard of the others."""
+        """Return the node's view of the others by gossip."""
         request = cluster_pb2.GetGossipRequest()
         return _view(self._call(lambda: self._stub.GetGossip(request, timeout=self._timeout)))
 
@@ -101,7 +101,7 @@ class ClusterClient(Caller):
 
 @contextmanager
 def cluster_client(target: Target | str, timeout: float) -> Iterator[ClusterClient]:
-    """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
+    """Open a client of the node or Envoy at target (host:port: without TLS) for the block."""
     to = target_of(target).first
     with connection(to, options_for(timeout)) as channel:
         yield ClusterClient(to, channel, timeout)

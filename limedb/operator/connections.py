@@ -22,7 +22,7 @@ class _Shared:
         self._opened, self._channels = opened, dict[tuple[str, Options], tuple[Target, grpc.Channel]]()
 
     def channel(self, to: Target, options: Options) -> grpc.Channel:
-        """The channel of a target; a new one, if its files or its token are other ones than before."""
+        """The channel of a target; a new one, if its files or its token have changed."""
         known = self._channels.get((to.address, options))
         if known is None or known[0] != to:
             known = to, self._opened.enter_context(open_channel(to, options))

@@ -32,7 +32,7 @@ ELSEWHERE = (UnavailableError, RequestTimeoutError, UnsupportedError)
 
 
 class ConsoleCalls:
-    """Asks nodes. timeout: seconds for each call. tls: None: in the clear. token: to show; None:
+    """Asks nodes. timeout: seconds for each call. tls: None: without TLS. token: to show; None: there is
     none.
 
     Every call takes addresses (host:port), and tries one after another until one answers. It raises
@@ -45,7 +45,7 @@ class ConsoleCalls:
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     async def gossip(self, node_url: str, addresses: Iterable[str]) -> Gossip:
-        """Return what the node of node_url has heard; one of the addresses is its own or Envoy's.
+        """Return the view of the node at node_url by gossip; one of the addresses is its own or Envoy's.
         UnavailableError: only other nodes answered.
         """
         request, meant = cluster_pb2.GetGossipRequest(), ((NODE_HEADER, node_url),)

@@ -34,7 +34,7 @@ def sample(address: str, answer: cluster_pb2.WatchClusterResponse) -> Sample:
 
 
 def gossip(answer: cluster_pb2.GetGossipResponse) -> Gossip:
-    """Convert what a node has heard of the others."""
+    """Convert a node's view of the others by gossip."""
     peers = tuple(PeerGossip(p.url, p.status, p.heartbeat, p.lag) for p in answer.peer_details)
     return Gossip(
         answer.node_url,

@@ -33,8 +33,8 @@ FIRST_PAUSE_SECONDS = 0.5
 
 class Follower:
     """Follows the cluster behind some addresses (host:port). late: a node whose sample is more seconds late
-    counts as lost, since it may hang while its connection stays open. tls: None: in the clear.
-    token: to show; None: none.
+    counts as lost, since it may hang while its connection stays open. tls: None: without TLS. token: to show;
+    None: there is none.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Follower:
         return (own, *self.addresses) if own else self.addresses
 
     async def follow(self) -> AsyncGenerator[Sample | Lost, None]:
-        """Yield samples forever. A Lost says that it tries another node now: each known one in turn."""
+        """Yield samples forever. A Lost means that it now tries another node: each known one in turn."""
         pauses = Pauses(FIRST_PAUSE_SECONDS, LONGEST_LOOK_SECONDS)
         while True:
             tried: set[str] = set()

@@ -84,7 +84,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class PeerGossip:
-    """What a node has heard of a peer. lag: seconds since a new heartbeat."""
+    """A node's view of a peer by gossip. lag: seconds since a new heartbeat."""
 
     url: str
     status: str
@@ -94,8 +94,8 @@ class PeerGossip:
 
 @dataclass(frozen=True, slots=True)
 class Gossip:
-    """What the node at node_url has heard of the others. health: healthy, degraded or critical. Lags are
-    seconds.
+    """The view of the node at node_url of the others by gossip. health: healthy, degraded or critical. Lags
+    are seconds.
     """
 
     node_url: str

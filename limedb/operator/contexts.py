@@ -1,4 +1,4 @@
-"""Contexts: clusters under names that a person gave them, each with its addresses and files.
+"""Contexts: clusters under names of a person's choice, each with its addresses and files.
 
 It owns their file. It must never hold a token: a context names the file of one.
 """
@@ -85,6 +85,6 @@ def store_contexts(contexts: Contexts, environ: Mapping[str, str]) -> Path:
 
 
 def _context_of(fields: Mapping[str, str]) -> Context:
-    """A context; what a later version has besides is passed over."""
+    """A context; fields of later versions are ignored."""
     names = ("ca", "cert", "key", "token_file")
     return Context(str(fields["target"]), **{name: str(fields.get(name, "")) for name in names})

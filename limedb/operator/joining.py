@@ -1,7 +1,7 @@
 """How a new node obtains its certificate with a join token.
 
-It owns the call, and the files that come of it. It must never send the token to a node that the token's own
-CA has not proven, nor write a key that others can read.
+It owns the call, and the files that result from it. It must never send the token to a node without a
+certificate of the token's own CA, nor write a key that others can read.
 
 Tested in tests/tls/test_joining.py.
 """
@@ -70,8 +70,8 @@ def join(
 
 @contextmanager
 def _asked(token: JoinToken, files: Files, address: str, shown: ClientTls) -> Iterator[tuple[Target, bytes]]:
-    """Whom to ask, trusting the CA of the token alone, and the node's key. The key is there before the
-    certificate: so a second try, after an answer that was lost, comes with the same.
+    """The target to ask, trusting only the CA of the token, and the node's key. The key is stored before the
+    certificate arrives, so that a second try after a lost answer uses the same key.
     """
     pinned = files.ca.with_name(f"{files.ca.name}.join")
     try:

@@ -8,7 +8,7 @@ from limedb.tls.target import Target
 
 
 def fetch_state(address: Target | str, timeout: float) -> ClusterState:
-    """Return the cluster as a node (host:port: in the clear) sees it. UnavailableError,
+    """Return the cluster as a node (host:port: without TLS) sees it. UnavailableError,
     RequestTimeoutError.
     """
     with node_client(address, timeout) as node:
@@ -16,7 +16,7 @@ def fetch_state(address: Target | str, timeout: float) -> ClusterState:
 
 
 def fetch_problems(address: Target | str, timeout: float) -> tuple[str, ...]:
-    """Return the problems of itself and the members that a node (host:port: in the clear) reports.
+    """Return the problems that a node (host:port: without TLS) reports, its own and the members'.
     UnavailableError, RequestTimeoutError.
     """
     from limedb.operator.admin import admin_client  # seldom needed, and slow to load

@@ -22,7 +22,7 @@ from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 Value = str | bytes
 
 SILENCE_SECONDS = 15.0
-"""After so long a silence a watch fails: a node that serves one sends something every few seconds."""
+"""After this much silence a watch fails: a node that serves one sends something every few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class ScanClient(Caller):
 
 @contextmanager
 def scan_client(target: Target | str, timeout: float = 5.0) -> Iterator[ScanClient]:
-    """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
+    """Open a client of the node or Envoy at target (host:port: without TLS) for the block."""
     to = target_of(target).first
     with connection(to, options_for(timeout)) as channel:
         yield ScanClient(to, channel, timeout)

@@ -1,7 +1,7 @@
 """A range of keys that is deleted from outside a node, page by page.
 
-It owns the rule: it deletes a value only in the version that its scan saw, so it never deletes what was
-written after that. It must never read a value.
+It owns the rule: it deletes a value only in the version that its scan saw, so it never deletes a later write.
+It must never read a value.
 
 Tested in tests/operator/test_sweeps.py.
 """
@@ -20,9 +20,9 @@ PAGE_SIZE = 500
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What became of a page of keys. changed: keys that were written or deleted meanwhile, and so were left.
-    failed: keys with the reasons why they may be there still. after: the cursor behind them; None: they were
-    the last ones.
+    """The outcome of a page of keys. changed: keys that were written or deleted meanwhile, and so were left
+    alone. failed: keys that may still be there, with the reasons. after: the cursor behind them; None: they
+    were the last ones.
     """
 
     deleted: int
@@ -48,9 +48,9 @@ def sweep(
     after: str | None = None,
     level: Level | None = None,
 ) -> Iterator[Swept]:
-    """Delete the keys of a range; yield what became of each page. after: the cursor of an earlier sweep. A
-    call that fails as a whole raises what every Caller does: then the page may be deleted in part, and the
-    cursor before it continues.
+    """Delete the keys of a range; yield the outcome of each page. after: the cursor of an earlier sweep. A
+    call that fails as a whole raises an error of Caller: then the page may be deleted in part, and the sweep
+    can continue with the cursor before it.
     """
     node.check_conditions()
     for page in pages_of(scans, keys, after, level):

@@ -1,7 +1,7 @@
 """The tokens that a person has: in a file, in the environment, or as `limedb login` stored them.
 
-It owns where they are looked for, and their file. It must never give a token to an address other than the one
-that it was stored for.
+It owns the places to look for them, and their file. It must never give a token to an address other than the
+one for which it was stored.
 
 Tested in tests/operator/test_tokens.py.
 """
@@ -53,7 +53,7 @@ def stored(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_damaged(environ: Mapping[str, str]) -> bool:
-    """Whether the file of stored tokens is none."""
+    """Whether the file of stored tokens is damaged."""
     try:
         return not isinstance(json.loads(stored_at(environ).read_text()), dict)
     except OSError:

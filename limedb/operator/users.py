@@ -1,4 +1,4 @@
-"""Calls that manage users, and ask who the caller is.
+"""Calls that manage users, and identify the caller.
 
 It owns their conversion. It must never store or print a token.
 
@@ -38,12 +38,12 @@ class UserClient(Caller):
         self._access = access_pb2_grpc.AccessServiceStub(channel)
 
     def who_am_i(self) -> UserInfo:
-        """Return who the caller is."""
+        """Return the identity of the caller."""
         request = access_pb2.WhoAmIRequest()
         return _info(self._call(lambda: self._access.WhoAmI(request, timeout=self._timeout)).user)
 
     def add(self, name: str, roles: Sequence[str], expires_at_ms: int = 0) -> tuple[UserInfo, str]:
-        """Make a user; return it and its token."""
+        """Add a user; return it and its token."""
         request = access_pb2.AddUserRequest(name=name, roles=roles, expires_at_ms=expires_at_ms)
         answer = self._call(lambda: self._access.AddUser(request, timeout=self._timeout))
         return _info(answer.user), answer.token
@@ -73,7 +73,7 @@ class UserClient(Caller):
 
 @contextmanager
 def user_client(target: Target | str, timeout: float) -> Iterator[UserClient]:
-    """Open a client of the node or Envoy at target (host:port: in the clear) for the block."""
+    """Open a client of the node or Envoy at target (host:port: without TLS) for the block."""
     to = target_of(target).first
     with connection(to, options_for(timeout)) as channel:
         yield UserClient(to, channel, timeout)

@@ -1,4 +1,4 @@
-"""Those who recognise callers, and those who write down what was refused.
+"""The interfaces to recognise callers, and to record refusals.
 
 It owns the interfaces between the server, identities and the audit log. It must never contain code that does
 anything.
@@ -13,8 +13,8 @@ from limedb.core.rights import Identity
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a caller shows. token: of `authorization: Bearer`; empty: none. user: whom its certificate names;
-    empty: nobody.
+    """The credentials of a caller. token: of `authorization: Bearer`; empty: none. user: the one that its
+    certificate names; empty: none.
     """
 
     token: str = ""
@@ -25,23 +25,23 @@ class Authenticator(Protocol):
     """Recognises callers by one kind of credential."""
 
     async def identity_of(self, shown: Credential, deadline: float) -> Identity | None:
-        """Who shows a credential; None: nobody whom it knows. UnauthenticatedError: it knows why not.
-        UnavailableError, RequestTimeoutError: it can't say now.
+        """The identity behind credentials; None: it doesn't know them. UnauthenticatedError: it knows why
+        they are invalid. UnavailableError, RequestTimeoutError: it can't decide now.
         """
 
 
 Facts = Mapping[str, str | Sequence[str]]
-"""What an event was about besides: the roles that were given, the reason of a refusal."""
+"""Further facts of an event: the roles that were given, the reason of a refusal."""
 NO_FACTS: Facts = {}
 
 
 class Audit(Protocol):
-    """Writes down who did what."""
+    """Records who did what."""
 
     def record(
         self, who: str, peer: str, what: str, subject: str, outcome: str, facts: Facts = NO_FACTS
     ) -> None:
-        """Write an event down, without waiting. who: the identity's name; empty: unknown. peer: the caller's
-        address. what: Service/Method. subject: what it was about, never a secret. outcome: OK, or the reason
-        of an error. facts: more of it, never a secret.
+        """Record an event, without waiting. who: the identity's name; empty: unknown. peer: the caller's
+        address. what: Service/Method. subject: of the call, never a secret. outcome: OK, or the reason of an
+        error. facts: further facts, never a secret.
         """

@@ -1,4 +1,4 @@
-"""Those who hear of calls.
+"""The listeners of calls.
 
 It owns the interface between the server, the links to peers, and telemetry. It must never contain code that
 does anything.
@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 C = TypeVar("C")
 
 Answer: TypeAlias = Callable[[Any, Any], Awaitable[Any]]
-"""Answers a call, given what the wire gives: the messages and the context."""
+"""Answers a call, given the messages and the context from the wire."""
 
 
 class Recorder(Protocol):

@@ -22,19 +22,19 @@ class Clock(Protocol):
 
 
 class SeenTime(NamedTuple):
-    """The last time of the cluster that a node wrote down, before it was stopped."""
+    """The last time of the cluster that a node stored, before it was stopped."""
 
     ms: int
     """Milliseconds since 1970; 0: none is known."""
     slack_ms: int
-    """By how many ms the node's time may have been later at last, as it wasn't stopped in order."""
+    """By how many ms the node's last time may have been later, since it didn't stop in an orderly way."""
 
 
 class TimeMark(Protocol):
-    """Where a node writes the cluster's time down."""
+    """Where a node stores the cluster's time."""
 
     def load(self) -> SeenTime:
-        """The one that was saved last."""
+        """The last saved one."""
 
     async def save(self, seen: SeenTime) -> None:
         """Save it durably. It may fail silently: then values that had expired may return after a restart, if

@@ -1,4 +1,4 @@
-"""How the register of a group keeps what it holds.
+"""The form of the values in a group's register.
 
 It owns the interface. It must never contain code that does anything.
 """
@@ -17,10 +17,12 @@ class GroupForm(Protocol):
         """The value of a register: the records that a change stores."""
 
     def change_in(self, value: str | bytes | None) -> list[Record]:
-        """The records in the value of a register; none for an empty one. StoreCorruptError: it has none."""
+        """The records in the value of a register; none for an empty one. StoreCorruptError: it isn't such a
+        value.
+        """
 
     def outcome_bytes(self, judged: Judged) -> bytes:
-        """What a transaction answered; never empty."""
+        """The answer of a transaction as bytes; never empty."""
 
     def outcome_in(self, outcome: bytes) -> Judged:
-        """The answer in what `outcome_bytes` made. StoreCorruptError: it is none."""
+        """The answer in bytes of `outcome_bytes`. StoreCorruptError: they aren't such bytes."""

@@ -45,7 +45,7 @@ class Promised(NamedTuple):
 
 
 class KeyPromises(NamedTuple):
-    """What a replica has promised for a key."""
+    """The promises of a replica for a key."""
 
     key: str
     ballots: tuple[int, ...]
@@ -121,7 +121,7 @@ class Replica(Protocol):
         """Refuse records of a key below a ballot from now on, durably, if nothing of the key is as high."""
 
     async def release(self, key: str, ballot: int, fence: Fence, deadline: float) -> None:
-        """Take a promise back whose record will never be sent. The topology doesn't matter."""
+        """Take back a promise whose record will never be sent. The topology doesn't matter."""
 
     async def promises(self, spans: Sequence[Span], fence: Fence, deadline: float) -> list[KeyPromises]:
         """The promises for the keys in some ranges of tokens."""

@@ -1,4 +1,4 @@
-"""What a store keeps for a node, and the summaries of that.
+"""The content that a store keeps for a node, and its summaries.
 
 It owns the interface between a node and its disk. It must never contain code that does anything.
 
@@ -31,8 +31,8 @@ class Applied(NamedTuple):
 
     @property
     def is_by_promise(self) -> bool:
-        """Whether the record was refused for a promise (`core/promises.py`): then nothing that is stored
-        reaches the version in `superseded_by`.
+        """Whether the record was refused for a promise (`core/promises.py`): then no stored record reaches
+        the version in `superseded_by`.
         """
         return self.superseded_by > self.previous
 
@@ -196,7 +196,7 @@ class Store(Protocol):
 
 
 class Inheritance(Protocol):
-    """What another program left for this node to store: `replication/taking_over.py`."""
+    """The data of another program for this node to store: `replication/taking_over.py`."""
 
     @property
     def name(self) -> str:
@@ -239,7 +239,7 @@ class HintLog(Protocol):
         """How often hints were lost since it was opened: damaged, too old, over the bound, without room."""
 
     def look(self) -> None:
-        """Look whether the file was taken away or cut, which is a trouble from then on. It may block."""
+        """Check whether the file was taken away or cut, which is a trouble from then on. It may block."""
 
     def waiting(self) -> dict[str, int]:
         """How many bytes of hints wait, by node URL; nodes without any are left out."""
@@ -263,22 +263,22 @@ class OperationLog(Protocol):
         """
 
     promises: Promises
-    """What the replica has promised for keys (`core/promises.py`). A change is followed by `keep`."""
+    """The replica's promises for keys (`core/promises.py`). Call `keep` after a change."""
     has_floor: bool
     """Whether it is known that no promise was lost before those in `promises`, or since when."""
     is_new: bool
     """Whether nothing was in the log when it was opened."""
 
     async def keep(self, keys: Sequence[str]) -> None:
-        """Write down the promises for keys as they are now; on return they are durable by the store's
-        setting. StoreError.
+        """Store the present promises for keys; on return they are durable by the store's setting.
+        StoreError.
         """
 
     def keep_soon(self, keys: Sequence[str]) -> None:
         """As `keep`, without waiting: another thread does it soon."""
 
     def keep_floor(self) -> None:
-        """Write down the floor of the promises, likewise."""
+        """Store the floor of the promises, likewise."""
 
     async def move(self, proposals: Sequence[Proposal], now_ms: int) -> list[State]:
         """The states after proposals; on return they are durable by the store's setting. StoreError,
@@ -294,11 +294,11 @@ class StoredBytes(Protocol):
     """A store that has records at hand in the form in which they are sent."""
 
     def stored_at(self, key: str) -> bytes | None:
-        """What is stored under a key, as `stored`. RecordDamagedError."""
+        """The stored bytes of a key, as in `stored`. RecordDamagedError."""
 
     def stored(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None]:
-        """What is stored under keys, in their order, all of one moment and at once: bytes that verify and are
-        a record of their key, or that they aren't.
+        """The stored bytes of keys, in their order, all of one moment and at once: bytes that verify and are
+        a record of their key, or an error.
         """
 
     async def stored_tokens(self, start: int, end: int, limit: int) -> list[tuple[int, bytes]]:

@@ -1,4 +1,4 @@
-"""The calls by which nodes agree and gossip, and what a node must not forget of that.
+"""The calls by which nodes agree and gossip, and the state of these that a node must not forget.
 
 It owns the interface between the nodes of a cluster. It must never contain code that does anything.
 

@@ -1,1 +1,1 @@
-"""How a request reaches the replicas of a key, and how a replica takes it."""
+"""How a request reaches the replicas of a key, and how a replica handles it."""

@@ -1,13 +1,14 @@
-"""What has changed in the own store lately, for watches.
+"""The recent changes of the own store, for watches.
 
 It owns the order in which changes arrived, and how many are kept. A watcher reads the one log at a place of
-its own: nothing is kept for it, and nobody waits for it; a watcher that falls behind what is kept finds a
-gap. Changes of keys that it doesn't watch never cost it its place.
+its own: the log keeps nothing for it, and nobody waits for it; a watcher that falls behind finds a gap.
+Changes of keys that it doesn't watch never cost it its place.
 
-A record that arrives long after it was written is a copy of an old record (by hints, repair, streaming) and
-isn't kept. A write may be sent again for ten minutes under its version, so a copy is older than that. A
-client's write that arrives late, because it was sent again, is marked: it may be acknowledged only now. It
-is kept though the store has it already, since what the store had may have been a copy that no watch reported.
+A record that arrives long after it was written is a copy of an old record (by hints, repair, streaming), and
+the log doesn't keep it. A write may be sent again for ten minutes under its version, so a copy is older than
+that. A client's write that arrives late, because it was sent again, is marked: it may be acknowledged only
+now. The log keeps it even if the store already has it, since the store may have got it as a copy that no
+watch reported.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ MAX_CHANGES = 100_000
 MAX_BYTES = 32 << 20
 """Changes, and bytes of keys and values, that are kept."""
 OVERHEAD = 500
-"""Bytes that a change takes besides: its objects, and its stored form where that is small."""
+"""Further bytes of a change: its objects, and its stored form where that is small."""
 SMALL = 200
 """Bytes that the stored forms of changes have at most, on average, where they are kept with them. They hold
 the values a second time: a log of large values would take twice what is counted.
@@ -43,15 +44,15 @@ LOOK_AT = 1000
 RETURN_SECONDS = 5.0
 """How long a client that has left a node may take to follow the changes at another one."""
 BEAT_SECONDS = 1.0
-"""How long a watcher hears nothing at most, whatever is written meanwhile."""
+"""The longest time that a watcher hears nothing, whatever is written meanwhile."""
 
 
 class ChangeLog:
     """The changes of one node since its start, and those of the run before that it took over.
 
-    now_ms: the cluster's time. started_ms: since when it knows of changes. is_fresh: the store is empty,
-    so that nothing changed in the seconds before. floor_ms: all that arrived since then is kept.
-    is_complete: of every batch it is known whether the store took it; the replica sets it.
+    now_ms: the cluster's time. started_ms: the time from which on it knows of changes. is_fresh: the store is
+    empty, so nothing changed in the seconds before. floor_ms: the log has all changes that arrived since
+    then. is_complete: for every batch it is known whether the store took it; the replica sets it.
     """
 
     def __init__(
@@ -84,8 +85,8 @@ class ChangeLog:
         again: bool = False,
         copied: bool = False,
     ) -> None:
-        """Take in what the store was given at a time. again: it was given before, and it is unknown what came
-        of it. copied: see ports.Replica.apply.
+        """Add records that the store got at a time. again: it got them before, with unknown outcome. copied:
+        see ports.Replica.apply.
         """
         now = self._stamp = max(self._stamp, now_ms)
         oldest = (now - OLD_COPY_MS) << COUNTER_BITS
@@ -131,8 +132,8 @@ class ChangeLog:
                 yield piece.arrived_ms, record, i in piece.late
 
     def take_over(self, tail: ChangeTail) -> None:
-        """Continue where the run before ended, to be called before anything is added: the store got nothing
-        in between, so that nothing is missing.
+        """Continue where the previous run stopped; call it before anything is added. The store got nothing in
+        between, so nothing is missing.
         """
         self.started_ms, self.floor_ms = tail.started_ms, tail.complete_since_ms
         self._stamp = max(self._stamp, tail.until_ms)
@@ -145,8 +146,8 @@ class ChangeLog:
 
     @property
     def is_followed(self) -> bool:
-        """Whether anybody listens, or did a moment ago and may be on its way to another node, where it needs
-        what this one knows.
+        """Whether anybody listens, or listened a moment ago and may be on the way to another node, where it
+        needs the changes of this one.
         """
         return bool(self._places) or asyncio.get_running_loop().time() - self._left_at < RETURN_SECONDS
 
@@ -197,7 +198,7 @@ class ChangeLog:
         return found, frozenset(late) if late else NONE
 
     def _until_ms(self, at: int) -> int:
-        """A time before which nothing more arrived, or will, than what stands before a place."""
+        """A time such that all changes that arrived before it, or will, stand before a place."""
         if at < self._next:
             return self._pieces[at].arrived_ms
         self._stamp = max(self._stamp, self._now_ms())
@@ -221,7 +222,7 @@ class ChangeLog:
         self.floor_ms = piece.arrived_ms + 1  # of what arrived in the same millisecond, some may be left
 
     def _move_places(self) -> None:
-        """Watchers that have not looked at the first piece yet, and want nothing of it, needn't look."""
+        """Move watchers past the first piece that have not looked at it yet and want nothing of it."""
         records = self._pieces[self._first].records
         for place in self._places:
             if place.at == self._first and not any(place.what.holds(record.key) for record in records):

@@ -1,14 +1,13 @@
-"""The replicas of peers, whose answers are looked at before anybody counts them.
+"""The replicas of peers, whose answers are checked before anybody counts them.
 
-It owns what an answer must be to be one: as many as were asked, of the keys and ranges that were asked, in
-their order, with no version of a time that can't be. Another answer fails the replica (RemoteError; a write
-that it was to take is in doubt), never the request: other replicas have the answer too. A peer that says that
-it knows a newer topology isn't believed: the claim is followed as far as it can be proven
-(`cluster/topology/verifier.py`), before the asker hears of it and starts over; a claim that isn't fails the
-replica.
+It owns the form of a valid answer: as many items as requested, of the requested keys and ranges, in their
+order, without a version of an impossible time. Any other answer fails the replica (RemoteError; a write to it
+is in doubt), never the request: other replicas have the answer too. It doesn't believe a peer that claims a
+newer topology: it first follows the claim as far as it can be proven (`cluster/topology/verifier.py`); then
+the caller hears of it and starts over. An unproven claim fails the replica.
 
-It must never judge what is stored: a replica that forges a record of a key that it holds, or an
-acknowledgement of its own, is not found out here.
+It must never judge stored content: it can't detect a replica that forges a record of a key that it holds, or
+its own acknowledgement.
 """
 
 from bisect import bisect_right
@@ -84,7 +83,7 @@ class CheckedReplicas:
 
 
 class CheckedReplica:
-    """See ports.Replica. RemoteError also where the peer's answer is none."""
+    """See ports.Replica. RemoteError also for an invalid answer of the peer."""
 
     def __init__(
         self, url: str, peer: Replica, placement: Placement, follow: Follow, now_ms: Callable[[], int]
@@ -132,8 +131,8 @@ class CheckedReplica:
         return columns
 
     def _is_absurd(self, columns: AppliedColumns) -> bool:
-        """Whether a record is said to be stored above one of a time that can't be. One that is refused for
-        such a record fails by itself (`fanout.py`), and definitely: it must not leave others in doubt.
+        """Whether a peer claims a stored record of an impossible time. A record that it refuses for such a
+        one fails alone (`fanout.py`), and definitely: it must not leave others in doubt.
         """
         most = self._latest()
         if max(columns.previous, default=0) <= most:
@@ -213,7 +212,7 @@ class CheckedReplica:
         return states
 
     async def promise(self, key: str, ballot: int, fence: Fence, deadline: float) -> Promised:
-        """See ports.Replica. What it holds must be below the ballot that it promises."""
+        """See ports.Replica. The held record must be below the promised ballot."""
         promised = await self._asked(self.peer.promise(key, ballot, fence, deadline), fence)
         self._check_version(promised.highest)
         if (record := promised.record) is not None:

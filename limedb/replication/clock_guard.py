@@ -1,17 +1,17 @@
-"""What time the cluster has, and which versions are too far ahead of it.
+"""The cluster's time, and the versions that are too far ahead of it.
 
-It owns the refusal. It must never find out whose clock is off, nor by how much the cluster's time leads its
+It owns the refusal. It must never determine whose clock is off, nor by how much the cluster's time leads its
 clocks: `cluster` does, and reports it here.
 
-A version that is far in the future would win over every write of the years until then; so it is refused
-before it is merged, by replicas and by coordinators alike. Two things vouch for one that is further ahead:
-the cluster's time itself, which continues from where it was when clocks that were ahead are set right; and
-what is stored here already, for a write that is above it by a little makes nothing worse, and else that key
-could not be written until the clocks have caught up. Records more than a day ahead of that time vouch for
-nothing: a single one, from a peer with a bug, must not draw the time along.
+A version that is far in the future would win over every write of the years until then; so replicas and
+coordinators refuse it before it is merged. Two things justify a version that is further ahead: the cluster's
+time itself, which continues from where it was when clocks that were ahead are set right; and the records
+stored here, since a write slightly above one of them makes nothing worse, and otherwise nobody could write
+that key until the clocks have caught up. Records more than a day ahead of that time justify nothing: a single
+one, from a peer with a bug, must not draw the time along.
 
-The node writes its time down (`time_keeper.py`), which vouches for a lead of any length after a restart: it
-was the time that a majority had, and values were taken for expired by it.
+The node records its time on disk (`time_keeper.py`), which justifies a lead of any length after a restart: a
+majority had that time, and values expired by it.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ from limedb.ports import Clock, SeenTime
 RECHECK_SECONDS = 0.2
 """How long an opinion of the own clock is kept: asking for it looks at all peers."""
 JUMP_MS = 20.0
-"""A wall clock that leaves the monotonic one by so much is judged at once."""
+"""A wall clock that differs from the monotonic one by this much is judged at once."""
 ABOVE_MS = 10
 """Milliseconds of version by which a record may be above all that are stored: 655,360 writes."""
 BRIDGED_MS = 24 * 3600 * 1000
@@ -38,12 +38,12 @@ NEVER_SEEN = SeenTime(0, 0)
 class ClockSkewGuard:
     """Judges versions by the cluster's time.
 
-    limit_ms: MAX_CLOCK_SKEW, milliseconds. skew_ms: what to add to the own wall clock for the clock that the
-    cluster agrees on, 0 unless the own one is known to be off. problem: what is wrong with the own clock, in
-    words for the client; empty while nothing is. agree: the lead over the clock that the node is to have
+    limit_ms: MAX_CLOCK_SKEW, milliseconds. skew_ms: what to add to the own wall clock to get the clock that
+    the cluster agrees on, 0 unless the own one is known to be off. problem: the fault of the own clock, in
+    words for the client; empty: there is none. agree: the lead over the clock that the node is to have
     (`cluster/gossip/clock_lead.py`), given its own and the clock's time. mark: the greatest version that is
     stored here. is_settled: the others had enough time to report theirs. seen: the time that the node had
-    before its start. on_drop: called with the time when it is lowered, since the lead was this node's alone.
+    before its start. on_drop: called with the time when it is lowered, since only this node had the lead.
     time_class: of the time that doesn't step back.
     """
 
@@ -81,14 +81,14 @@ class ClockSkewGuard:
         """The cluster's time, milliseconds since 1970. It doesn't go back when clocks do."""
         wall, at = self._clock.wall_ms(), self._clock.elapsed()
         ahead = wall - at * 1000
-        is_sound = self._is_established and not self._problem  # else each call looks whether it is by now
+        is_sound = self._is_established and not self._problem  # else each call checks whether it is by now
         is_due = not is_sound or at >= self._due or not -JUMP_MS < ahead - self._ahead < JUMP_MS
         if is_due:
             self._due, self._ahead = at + RECHECK_SECONDS, ahead
             self._skew_ms, self._problem = self._ask_skew_ms(), self._ask_problem()
         now = wall + self._skew_ms
         lead = self._time.lead(now, at)
-        if not self._is_established:  # what a wrong clock showed since the start was nobody's time
+        if not self._is_established:  # no other node had the time of a wrong clock since the start
             lead = self._first_lead(now)
         own = lead
         if is_due:
@@ -112,7 +112,7 @@ class ClockSkewGuard:
         return max(0, now - self._clock.wall_ms() - self._skew_ms)
 
     def clients_ms(self) -> int:
-        """The time by which the beginnings of clients' operations are judged, milliseconds since 1970.
+        """The time for judging the beginnings of clients' operations, milliseconds since 1970.
 
         Clients whose clocks are right would find all their idempotency keys too old while the cluster's time
         leads, by hours perhaps. So a large lead is left out: this time steps back with the clocks, by more
@@ -125,7 +125,7 @@ class ClockSkewGuard:
         return now
 
     def is_ahead(self, version: int, now_ms: int) -> bool:
-        """Whether a version is too far ahead of the cluster's time, and of all that is stored here."""
+        """Whether a version is too far ahead of the cluster's time, and of all stored versions."""
         at = version >> COUNTER_BITS
         if at - now_ms <= self._limit:
             return False
@@ -143,7 +143,7 @@ class ClockSkewGuard:
             raise ClockSkewError("the version of a record", wall_ms_of(version) - now, self._limit)
 
     def check_stored(self, version: int) -> None:
-        """ClockSkewError: a version that a replica has is so far ahead that no write goes above it."""
+        """ClockSkewError: a replica's version is so far ahead that no write may go above it."""
         now = self.now_ms()
         if (version >> COUNTER_BITS) - now > BRIDGED_MS:
             raise ClockSkewError("the stored record", wall_ms_of(version) - now, BRIDGED_MS, _TOO_FAR)
@@ -156,7 +156,7 @@ class ClockSkewGuard:
         return now
 
     def problems(self) -> Iterator[Problem]:
-        """What an operator should know of the cluster's time."""
+        """The problems of the cluster's time, for the operator."""
         self.now_ms()
         if not (self._problem or self._is_established):
             yield Problem(_STARTING, stops_serving=True)
@@ -190,7 +190,7 @@ _STARTING = (
 
 
 def _small(lead_ms: float) -> int:
-    """A lead that operations are judged by; 0: it is too large."""
+    """The lead by which operations are judged; 0: it is too large."""
     return int(lead_ms) if lead_ms <= MAX_AGE_MS + MARGIN_MS else 0
 
 

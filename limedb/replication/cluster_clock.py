@@ -1,6 +1,6 @@
 """A clock that shows the cluster's time, for all that compares it with versions and generations.
 
-It owns nothing but the substitution. It must never be given to what judges clocks.
+It owns only the substitution. Code that judges clocks must never get it.
 
 Versions, generations of gossip and the ages of tombstones all come from the cluster's time. Where such a
 stamp is compared with the machine's clock, it lies in the future for as long as that time leads the clocks.
@@ -15,7 +15,7 @@ from limedb.replication.clock_guard import ClockSkewGuard
 
 
 class ClusterClock(Clock):
-    """A node's clocks, the wall clock being the cluster's time."""
+    """A node's clocks, with the cluster's time as the wall clock."""
 
     def __init__(self, clock: Clock, skew: ClockSkewGuard) -> None:
         self._clock, self._skew = clock, skew

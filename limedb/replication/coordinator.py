@@ -4,9 +4,9 @@ It owns the request from its arrival to the outcome of each key. It must never k
 is its own node.
 
 Levels: ONE, one replica; QUORUM, a majority, for reads and writes alike, so that a read meets every write
-acknowledged before; ALL; LINEARIZABLE, a majority too, but a write first learns from a majority what there
-is, and what a read returns is held as an acknowledged write is, whichever epoch others read under. QUORUM
-and LINEARIZABLE reads write back what they find before they answer (`read/read_repair.py`).
+acknowledged before; ALL; LINEARIZABLE, a majority too, but a write first asks a majority for the newest
+version, and the result of a read is held like an acknowledged write, whatever the epoch of other reads.
+QUORUM and LINEARIZABLE reads write back the newest record before they answer (`read/read_repair.py`).
 
 Tested in tests/replication/write/test_writer.py and tests/replication/read/test_reader.py.
 """
@@ -53,17 +53,17 @@ from limedb.replication.write.writer import Writer
 __all__ = ["MAX_ATTEMPTS", "Coordinator", "Counters", "Found", "Write", "Written"]
 
 CLOSING_SECONDS = 1.0
-"""How long sends that no request waits for may continue, when the node stops."""
+"""How long sends for which no request waits may continue when the node stops."""
 
 
 class Coordinator:
     """Takes requests for any key. Deadlines are seconds of clock.monotonic; a level of None is the default.
 
     name: of the node, its URL. own: its own replica, for reads that begin there; None: there are none.
-    counters: what it did besides answering. form: of what the registers of groups hold. resolver: reads for
-    it; `resolver.read_repair` may be replaced. confirmed_reads: reads that begin at the own replica. The
-    classes of these and of the writer (`*_class`) may be others in a subclass. portion_bytes: of a large
-    batch, as `portions` has it; simulations set less.
+    counters: its further work besides answers. form: of the values in the registers of groups. resolver:
+    reads for it; `resolver.read_repair` may be replaced. confirmed_reads: reads that begin at the own
+    replica. A subclass may replace the classes of these and of the writer (`*_class`). portion_bytes: of a
+    large batch, as in `portions`; simulations set less.
     """
 
     confirmed_reads_class = ConfirmedReads
@@ -135,9 +135,8 @@ class Coordinator:
         return _raised(self._found(read))
 
     async def get_stored(self, key: str, level: Level | None, deadline: float) -> bytes | None:
-        """The stored record of a key, where the node has it at hand and others confirm it for the level;
-        empty: nothing is stored. None: `get` it. Whether it has expired is for the caller to see. Errors of
-        `get`.
+        """The stored record of a key, if the node has it at hand and others confirm it for the level; empty:
+        nothing is stored. None: use `get`. The caller checks whether it has expired. Errors of `get`.
         """
         if self.ends_groups((key,), level):
             return None
@@ -168,7 +167,7 @@ class Coordinator:
         return [by_name[key] for key in keys]
 
     def ends_groups(self, keys: Sequence[str], level: Level | None) -> bool:
-        """Whether a read of keys has to store first what changes of their groups have left."""
+        """Whether a read of keys must first store the rest of changes of their groups."""
         return (level or self._default) is Level.LINEARIZABLE and bool(tags_of(keys))
 
     async def transact(self, wanted: Transaction, deadline: float) -> tuple[Judged, Written | None]:
@@ -176,8 +175,8 @@ class Coordinator:
         return await self.groups.transact(wanted, deadline)
 
     async def _end_groups(self, keys: Sequence[str], level: Level, deadline: float) -> dict[str, LimeDBError]:
-        """Store what changes of groups have left for keys, if the level asks for it; the tags of those where
-        that failed, and why.
+        """Store the rest of changes of groups for keys, if the level requires it; return the tags of the
+        groups where that failed, and why.
         """
         return await self.groups.end(tags_of(keys), deadline) if self.ends_groups(keys, level) else {}
 
@@ -198,8 +197,8 @@ class Coordinator:
     async def _get_different(
         self, keys: Sequence[str], level: Level, deadline: float, most: int | None
     ) -> list[Outcome]:
-        """As get_many, of different keys: what can be confirmed, and beside that what can't; then what
-        wasn't.
+        """As get_many, for different keys: reads keys that peers can confirm, and meanwhile the others; then
+        those that peers didn't confirm.
         """
         resolve = partial(self._resolved, level=level, deadline=deadline, most=most)
         read = self.confirmed_reads.begin(keys, level, most)
@@ -224,14 +223,14 @@ class Coordinator:
     async def _resolved(
         self, keys: Sequence[str], level: Level, deadline: float, most: int | None
     ) -> dict[str, Outcome]:
-        """What the whole way finds of different keys."""
+        """The result of the whole way for different keys."""
         reads = await self.resolver.resolve(keys, level, deadline, most=most)
         return {read.key: self._found(read) for read in reads}
 
     async def write(self, write: Write, level: Level | None, deadline: float) -> Written:
         """Store or delete a key. UnavailableError (LevelUnreachableError: nothing was written;
-        OutcomeUnknownError: it may take effect), StoreFullError. Of a write with an idempotency key, an
-        attempt after the first that fails says that the outcome is unknown.
+        OutcomeUnknownError: it may take effect), StoreFullError. If a later attempt of a write with an
+        idempotency key fails, its outcome is unknown.
         """
         level = level or self._default
         if write.lease:
@@ -282,7 +281,7 @@ class Coordinator:
         raise ContendedError(write.key, MAX_ATTEMPTS)
 
     async def close(self) -> None:
-        """Wait for what is still being sent, then cut it off and leave hints. Nothing runs afterwards."""
+        """Wait for running sends, then cut them off and leave hints. Nothing runs afterwards."""
         await self._tasks.close(CLOSING_SECONDS)
 
     async def _different(
@@ -322,7 +321,9 @@ class Coordinator:
         await self._finish_blocked(jobs, deadline)
 
     async def _finish_blocked(self, jobs: Sequence[PendingWrite], deadline: float) -> None:
-        """Find out what became of writes that a promise to a conditional write kept from their level."""
+        """Determine the outcome of writes that missed their level because of a promise to a conditional
+        write.
+        """
 
         async def finish(job: PendingWrite) -> None:
             operation = operation_of(job.write).id if job.write.idempotency_key else b""
@@ -335,13 +336,13 @@ class Coordinator:
         await asyncio.gather(*(finish(job) for job in jobs if job.is_blocked))
 
     async def _write_open(self, jobs: Sequence[PendingWrite], level: Level, deadline: float) -> None:
-        """Write what has no outcome yet."""
+        """Carry out the writes that have no outcome yet."""
         if jobs := [job for job in jobs if job.outcome is None]:
             await self._writer.write(jobs, level, deadline)
 
     def _check_own(self, jobs: Sequence[PendingWrite]) -> None:
-        """UnavailableError: the own clock is too far off to give versions; what an earlier attempt did is
-        not known then.
+        """UnavailableError: the own clock is too far off to give versions; the outcome of an earlier attempt
+        is then unknown.
         """
         try:
             self._skew.check_own()
@@ -356,7 +357,7 @@ class Coordinator:
         return blake2b(f"{self._name} {tick}".encode(), digest_size=8).hexdigest()
 
     async def _learn(self, jobs: Sequence[PendingWrite], deadline: float) -> None:
-        """Give each job a version above all that a majority of its owners has."""
+        """Give each job a version above all versions that a majority of its owners has."""
         by_key = {job.write.key: job for job in jobs}
         for read in await self.resolver.resolve([*by_key], Level.LINEARIZABLE, deadline, repairs=False):
             job = by_key[read.key]
@@ -366,7 +367,7 @@ class Coordinator:
                 job.outcome = error
 
     def _place(self, job: PendingWrite, read: Read) -> None:
-        """Give a job a version above what was read."""
+        """Give a job a version above the one that was read."""
         if isinstance(read.record, LimeDBError):
             raise read.record
         if read.record is not None:

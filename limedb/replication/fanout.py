@@ -1,7 +1,7 @@
-"""Carries records to replicas, one call to each, and keeps hints for those that miss one.
+"""Carries records to replicas, with one call to each, and keeps hints for those that miss one.
 
-It owns the sends of records, which continue when the answer is out, and the hints. It must never choose
-replicas, versions or what is tried again: `write/writer.py` does.
+It owns the sends of records, which continue after the answer, and the hints. It must never choose replicas,
+versions or retries: `write/writer.py` does.
 
 Tested in tests/replication/test_fanout.py and tests/replication/write/test_writer.py.
 """
@@ -30,7 +30,7 @@ from limedb.replication.write.applied_columns import columns_of
 A = TypeVar("A")
 
 CheckStored = Callable[[int], None]
-"""Raises a LimeDBError where a version that a replica says it has can't be believed."""
+"""Raises a LimeDBError if the version that a replica reports isn't credible."""
 
 
 class PromisedError(UnavailableError):
@@ -66,9 +66,9 @@ class Acks(JointTally[A], ABC):
         check_stored: CheckStored | None = None,
         sides: Sequence[Side] = (),
     ) -> None:
-        """need, or sides: how many are to have them. holders: others that have them already. check_stored:
-        judges a newer record that a replica has; None: a replica with a newer record counts as one that has
-        this one.
+        """need, or sides: how many must have them. holders: others that already have them. check_stored:
+        judges a newer record of a replica; None: a replica with a newer record counts as one that has this
+        one.
         """
         super().__init__(need, targets, holders, sides)
         self.check_stored = check_stored
@@ -89,7 +89,9 @@ class Acks(JointTally[A], ABC):
 
     @abstractmethod
     def hints(self) -> Iterator[tuple[str, Sequence[Record]]]:
-        """Take out the hints to leave: replicas, and what each has missed that another has acknowledged."""
+        """Take out the hints to leave: replicas, and the records that each has missed and another has
+        acknowledged.
+        """
 
     @property
     def may_be_stored(self) -> bool:
@@ -98,20 +100,20 @@ class Acks(JointTally[A], ABC):
 
     @property
     def is_decided(self) -> bool:
-        """Whether nothing more can be learned by waiting. Where no replica has it so far, the last refusal is
-        awaited: it says whether nothing was written, or the outcome is unknown.
+        """Whether waiting can bring no more news. Where no replica has the records so far, it waits for the
+        last refusal, which decides whether nothing was written, or the outcome is unknown.
         """
         if self.is_enough or self.stale is not None:
             return True
         return self.is_hopeless and (self.acks > 0 or self.is_unsure or not self.waiting)
 
     def skip(self, node_url: str, why: LimeDBError) -> None:
-        """A replica is not sent the records, for it can't be reached."""
+        """A replica doesn't get the records, since it can't be reached."""
         self.missed[node_url] = why
         self.needs_hint.append(node_url)
 
     def lose(self, node_url: str, error: LimeDBError) -> None:
-        """A replica has not merged the records, or didn't say so."""
+        """A replica has not merged the records, or didn't report it."""
         self.fail_by(node_url)
         self.missed[node_url] = error
         if isinstance(error, StaleEpochError):
@@ -138,8 +140,8 @@ class ReplicaAcks(Acks[Applied]):
     """One record on its way to replicas.
 
     superseded_by: the newer version that a replica has, 0: none. previous, existed: what was stored before,
-    by the newest answer. is_blocked: a replica refused it for a promise: such a one never counts as one that
-    has this record (`core/promises.py`, rule G).
+    by the newest answer. is_blocked: a replica refused it for a promise: such a replica never counts as one
+    that has this record (`core/promises.py`, rule G).
     """
 
     __slots__ = ("existed", "is_blocked", "previous", "record", "superseded_by")
@@ -202,13 +204,13 @@ class ReplicaAcks(Acks[Applied]):
         self.learn(answer)
 
     def learn(self, answer: Applied) -> None:
-        """Note what a replica had before, unless that is the record itself."""
+        """Note the previous record of a replica, unless that is the record itself."""
         if answer.previous != self.record.version and answer.previous > self.previous:
             self.previous, self.existed = answer.previous, answer.existed
 
     @override
     def take_late(self, node_url: str, answer: Applied) -> None:
-        """A replica has it, so those that missed it are left hints."""
+        """A replica has it, so leave hints for those that missed it."""
         if not answer.superseded_by or (self.check_stored is None and not answer.is_by_promise):
             self.is_held = True
 
@@ -259,8 +261,9 @@ class Fanout:
         await self._driver.run(QuorumCall(writes, deadline, stale_ends_all=False), send, heard)
 
     def _keep_hints(self, writes: Sequence[Acks[Any]]) -> None:
-        """Leave hints for replicas that missed what another has acknowledged: that is to reach all of them.
-        What none has acknowledged is left as it is, for its writer never heard that it is stored.
+        """Leave hints for replicas that missed records that another has acknowledged, since those must reach
+        all replicas. It leaves none for records that no replica has acknowledged: their writer never heard
+        that they are stored.
         """
         shares: dict[str, list[Record]] = defaultdict(list)
         for acks in writes:
@@ -274,7 +277,7 @@ class Fanout:
 
 
 def _together(shares: Sequence[Sequence[Record]]) -> Sequence[Record]:
-    """The records of one request; where all are at hand as bytes, they stay so."""
+    """The records of one request; if all are at hand as bytes, they stay bytes."""
     first, *others = shares
     if isinstance(first, RecordBatch):
         batches = [other for other in others if isinstance(other, RecordBatch)]

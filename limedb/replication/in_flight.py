@@ -1,4 +1,4 @@
-"""Which writes run at a replica, by the epoch of the topology that each was made under.
+"""The running writes at a replica, by the epoch under which each was made.
 
 It owns the counting. It must never decide whether a write may run: `replica.py` does.
 
@@ -18,11 +18,11 @@ class InFlight:
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
     def enter(self, epoch: int) -> None:
-        """Count a write that begins. Each is followed by one `leave`, however it ends."""
+        """Count a write that begins. Call `leave` once after each, whatever the outcome."""
         self._running[epoch] = self._running.get(epoch, 0) + 1
 
     def leave(self, epoch: int) -> None:
-        """Count a write that ended."""
+        """Count a write that finished."""
         left = self._running[epoch] - 1
         if left:
             self._running[epoch] = left
@@ -43,7 +43,7 @@ class InFlight:
     async def drained(self, epoch: int) -> None:
         """Return when no write made under an epoch below this one runs.
 
-        The caller has made sure that none begins any more: the epoch is adopted.
+        The caller has ensured that no such write begins: the epoch is adopted.
         """
         if self.is_drained(epoch):
             return

@@ -1,7 +1,7 @@
 """Pages of the keys that one node holds, as clients see them: without LimeDB's own.
 
-It owns the numbers of such a page. It must never return a reserved key, nor count one. Nodes hold none, or a
-record for each user; keys that sort before them begin with NUL, so mostly there are none of these.
+It owns the numbers of such a page. It must never return a reserved key, nor count one. Nodes hold few of
+these, such as a record for each user; keys that sort before them begin with NUL, so mostly there are none.
 
 Tested in tests/replication/test_own_keys.py.
 """

@@ -1,7 +1,7 @@
 """A page of a range of tokens, put together from chunks; and a page of a node's own keys.
 
-It owns where a page of tokens ends: behind so many records or bytes, and never between keys of one token. It
-must never read a store.
+It owns the end of a page of tokens: behind a number of records or bytes, and never between keys of one token.
+It must never read a store.
 """
 
 from collections.abc import Callable
@@ -14,13 +14,15 @@ from limedb.core.record import Record
 CHUNK = 64
 """Records that are read at once, so that large values fill no more memory than a page may."""
 BYTES = 4 << 20
-"""Bytes behind which a page ends."""
+"""Bytes after which a page is complete."""
 
 T = TypeVar("T")
 
 
 class TokenPage(Generic[T]):
-    """Records with their tokens, from the first token of a span on. size: the bytes of one, as they count."""
+    """Records with their tokens, from the first token of a span on. size: returns the bytes that a record
+    counts.
+    """
 
     def __init__(self, span: Span, limit: int, size: Callable[[T], int]) -> None:
         self.first = span.first
@@ -41,7 +43,7 @@ class TokenPage(Generic[T]):
         return max(0, min(CHUNK, self._limit - len(self.found)))
 
     def add(self, chunk: list[tuple[int, T]], wanted: int) -> None:
-        """Take in what was read."""
+        """Add the records that were read."""
         self._is_end = len(chunk) < wanted
         kept = self._cut(chunk)
         self.found += kept

@@ -1,7 +1,7 @@
-"""The own replica as peers reach it: what they send is bounded before it is looked at.
+"""The own replica as peers reach it: it checks the bounds of their messages first.
 
-It owns the refusals. It must never pass on what the node itself would not have sent. What the own coordinator
-asks doesn't come this way: it was checked when a client asked it.
+It owns the refusals. It must never pass on a message that the node itself would not have sent. Requests of
+the own coordinator don't come this way: they were checked when the client made them.
 """
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -32,8 +32,8 @@ from limedb.replication.replica import LocalReplica
 class PeerDoor:
     """`ports.Replica` for peers, with the short ways of `LocalReplica`.
 
-    Each refusal is an InvalidRequestError, but for a version too far ahead: ClockSkewError. That binds peers
-    also where the node is alone in its cluster, and its own clock may have been set back.
+    Each refusal is an InvalidRequestError, except for a version too far ahead: ClockSkewError. That binds
+    peers also where the node is alone in its cluster, and its own clock may have been set back.
     """
 
     def __init__(self, own: LocalReplica, skew: ClockSkewGuard) -> None:
@@ -141,7 +141,7 @@ def _check_records(records: Iterable[Record]) -> None:
     for record in records:
         key, value = record[0], record[1]
         if value is not None and len(key) <= SURE_KEY and len(value) <= SURE_VALUE:
-            continue  # most are fine, and this look is quick
+            continue  # most are fine, and this check is quick
         if wrong := record_flaw(record):
             raise InvalidRequestError(f"the records hold {wrong}: no node would send it")
 

@@ -1,8 +1,8 @@
 """This node's own replica: the one write door.
 
-It owns the way to the store: client writes, hints, repair and handoff reach it through `LocalReplica.apply`
-and nothing else. It must never route. What was made under an older topology, or for another cluster, it
-refuses; and so it does with what would win over years of later writes.
+It owns the way to the store: client writes, hints, repair and handoff reach it only through
+`LocalReplica.apply`. It must never route. It refuses messages made under an older topology, or for another
+cluster, and records that would win over years of later writes.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ log = logging.getLogger(__name__)
 READ_CHUNK = 64
 """Keys that are read at once, so that a batch of large values is refused before it fills the memory."""
 RANGE_BYTES = 1 << 20
-"""Bytes of records behind which a page of a range ends."""
+"""Bytes of records after which a page of a range is complete."""
 LOG_SECONDS = 10.0
 """The log names refused versions at most this often."""
 
@@ -66,11 +66,10 @@ LOG_SECONDS = 10.0
 class LocalReplica:
     """A node's replica on its own store (`ports.Replica`).
 
-    max_read_size: the most bytes of values that one read returns; it binds clients, never a scan.
-    operations: what it remembers of agreements.
-    changes: what was applied lately, for watches. skewed: how many batches were refused for a version
-    too far in the future. healing: lets damaged records be mended first. on_refused: called when the store
-    has no room for a batch.
+    max_read_size: the most bytes of values that one read returns; it limits clients, never a scan.
+    operations: its memory of agreements. changes: the records applied lately, for watches. skewed: how many
+    batches were refused for a version too far in the future. healing: lets damaged records be mended first.
+    on_refused: called when the store has no room for a batch.
     """
 
     def __init__(
@@ -132,12 +131,12 @@ class LocalReplica:
             chunk = self._bytes.stored(keys[start : start + READ_CHUNK])
             size += sum([len(data) for data in chunk if data.__class__ is bytes])
             if size > self._max_read_size:
-                return None  # by their records; `read` counts values alone, and refuses
+                return None  # by their records; `read` counts only values, and refuses
             found += chunk
         return found
 
     def compare_stored(self, keys: Sequence[str], sums: bytes, fence: Fence) -> list[int] | None:
-        """As `compare`, at once; None: the store can't. The records are read anew, and verified."""
+        """As `compare`, at once; None: the store can't. It reads the records again, and verifies them."""
         self._check(fence)
         if self._bytes is None:
             return None
@@ -149,7 +148,7 @@ class LocalReplica:
         return found
 
     async def compare(self, keys: Sequence[str], sums: bytes, fence: Fence, deadline: float) -> Sequence[int]:
-        """See ports.Replica. All differ where the store hasn't its records at hand."""
+        """See ports.Replica. All differ if the store hasn't its records at hand."""
         found = self.compare_stored(keys, sums, fence)
         return range(len(keys)) if found is None else found
 
@@ -172,8 +171,8 @@ class LocalReplica:
         return found, large
 
     def check_size(self, keys: Sequence[str], most: int) -> None:
-        """ResponseTooLargeError: what is stored under keys has more bytes than that, where the store has it
-        at hand. Nothing is kept of it, and no more read than it takes to know.
+        """ResponseTooLargeError: the stored records of keys have more bytes than that, if the store has them
+        at hand. It keeps nothing of them, and reads no more than necessary to know.
         """
         size = 0
         if self._bytes is None:
@@ -187,7 +186,7 @@ class LocalReplica:
     async def apply(
         self, records: Sequence[Record], fence: Fence, deadline: float, copied: bool = False
     ) -> Sequence[Applied]:
-        """See ports.Replica. At the deadline gRPC ends the call; the write is done all the same."""
+        """See ports.Replica. At the deadline gRPC aborts the call; the write continues all the same."""
         if self._check(fence).writes_suspended:
             raise NotMemberError("the cluster is about to join another; try again", fence.cluster_id)
         now = self._skew.now_ms()
@@ -223,8 +222,8 @@ class LocalReplica:
         return page.items
 
     async def scan_stored(self, span: Span, limit: int, fence: Fence) -> list[bytes] | None:
-        """As `scan`, in stored form; None: the store can't. The bytes that end a page
-        are those of whole records. It yields to the event loop.
+        """As `scan`, in stored form; None: the store can't. The bytes of a page count whole records. It
+        yields to the event loop.
         """
         self._check(fence)
         if self._bytes is None:
@@ -306,7 +305,7 @@ class LocalReplica:
         return self.guard.listed(spans)
 
     def follow(self, before: Topology, after: Topology) -> None:
-        """Take in that the topology has changed; to be called whenever it has."""
+        """Note that the topology has changed; call it whenever it has."""
         self._ownership.follow(before, after)
 
     async def list_keys(self, page: int, page_size: int, after: str | None) -> KeyPage:
@@ -316,7 +315,7 @@ class LocalReplica:
         return KeyPage(records, total, page, page_size)
 
     async def close(self) -> None:
-        """Wait for writes whose callers are gone. The store is open until then."""
+        """Wait for writes whose callers are gone. The store stays open until then."""
         await self._tasks.close(grace=5.0)
 
     def _check(self, fence: Fence) -> Topology:
@@ -367,7 +366,7 @@ class LocalReplica:
 
 
 def _check_page(records: Sequence[Record], most: int) -> None:
-    """Refuse a page that is too large, unless it has one key only: no smaller one could be asked for."""
+    """Refuse a page that is too large, unless it has only one key: nobody could ask for a smaller one."""
     size = sum(ENTRY_BYTES + value_size(r.key) + value_size(r.value or "") for r in records)
     if len(records) > 1 and size > most:
         raise ResponseTooLargeError(size, most, "ask for fewer keys at once")

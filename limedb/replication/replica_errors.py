@@ -1,4 +1,4 @@
-"""How a replica failed, in words and kinds.
+"""The failure of a replica, in words and kinds.
 
 It owns these two questions about an error. It must never decide what follows from it.
 
@@ -28,7 +28,7 @@ def is_newcomer(error: LimeDBError | None) -> bool:
 
 
 def failure_text(error: LimeDBError) -> str:
-    """Why a replica didn't do its part, without its name."""
+    """The reason why a replica didn't do its part, without its name."""
     if isinstance(error, ReplicaUnreachableError):
         return error.why
     if isinstance(error, OutcomeUnknownError):

@@ -1,4 +1,4 @@
-"""What a client asks of the coordinator, what that answers, and the figures that dashboards show.
+"""The requests of clients to the coordinator, its answers, and the figures that dashboards show.
 
 It owns these values. It must never hold code that carries a request out.
 
@@ -21,20 +21,20 @@ MAX_ATTEMPTS = 8
 """How often a write that newer ones overtake is written again, above them, before it gives up."""
 
 MAX_RESTARTS = 16
-"""How often a request follows a topology that moves on under it."""
+"""How often a request follows a topology that changes meanwhile."""
 
 
 class Write(NamedTuple):
-    """A write that a client asks for. value: None deletes. ttl_ms: milliseconds to live, 0 for no limit.
+    """A write that a client requests. value: None deletes. ttl_ms: milliseconds to live, 0 for no limit.
     expires_at_ms: instead of that, when it expires, since 1970; a moment that has passed deletes.
 
-    idempotency_key: what makes all attempts of it one write; 16 to 64 bytes, of which the first 6 are the
+    idempotency_key: makes all attempts of it one write; 16 to 64 bytes, of which the first 6 are the
     milliseconds since 1970 when it began (big-endian, as in a UUID version 7); empty: there is only this one.
     attempt: from 0, a number for each attempt.
 
-    condition: what the key must have for the write to take effect; None: it always does. keep_ttl: the value
-    expires when the one before it would have. edit: makes the new value of the one that the key has, with
-    `value` as what is given; None: that is the new value. lease: to which the value is attached; 0: to none.
+    condition: the state that the key must have for the write to take effect; None: any. keep_ttl: the value
+    expires when the previous one would have. edit: makes the new value from the current one and `value`;
+    None: `value` is the new value. lease: the one to which the value is attached; 0: to none.
     """
 
     key: str
@@ -50,12 +50,12 @@ class Write(NamedTuple):
 
     @property
     def is_conditional(self) -> bool:
-        """Whether it depends on what the key has."""
+        """Whether it depends on the current state of the key."""
         return self.condition is not None or self.keep_ttl or self.edit is not None or self.lease > 0
 
 
 class WriteBatch(Sequence[Write]):
-    """Writes of different keys at hand as bytes, with nothing to them but key and value. Each is made a
+    """Writes of different keys at hand as bytes, with only key and value. Each is made a
     Write only once it is looked at.
     """
 
@@ -82,13 +82,13 @@ class Found(NamedTuple):
 
 
 Outcome = Found | bytes | LimeDBError | None
-"""Of a key that was read among many: the value found; the stored record, which may have expired or be a
+"""The result for a key that was read among many: the value; the stored record, which may have expired or be a
 tombstone; an error; None: nothing is stored.
 """
 
 
 class Written(NamedTuple):
-    """What became of a write: its receipt.
+    """The outcome of a write: its receipt.
 
     version: it is stored under. existed: whether the key had a live value before. acked of replicas (those
     on their way in or out included) had it on disk when the level was reached. epoch: of the topology that
@@ -134,7 +134,7 @@ class WrittenBatch(Sequence[Written]):
 
 @dataclass(slots=True)
 class Counters:
-    """What a coordinator did besides answering, from its start.
+    """The further work of a coordinator besides answers, since its start.
 
     speculative_retries: reads that asked one replica more, for one was slow. read_repairs: records that a
     read wrote back. superseded: attempts to write that a newer version overtook. stale_restarts: requests

@@ -1,7 +1,7 @@
-"""Brings the keys of a file that another program left to their owners, whichever nodes these are.
+"""Brings the keys of a file of another program to their owners, whichever nodes these are.
 
-It owns the order and the repetition. It must never count as done what an owner lacks, and never overrule a
-later write: each record has the version of the time when it was written, and replicas merge it.
+It owns the order and the repetition. It must never count a key as done that an owner lacks, and never
+overrule a later write: each record has the version of the time when it was written, and replicas merge it.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 5.0
 
 
 class TakeOver:
-    """Stores what was inherited, once. found: None, there is nothing."""
+    """Stores the inherited keys, once. found: None: there are none."""
 
     def __init__(
         self, found: Inheritance | None, replicas: Replicas, placement: Placement, clock: Clock
@@ -46,7 +46,7 @@ class TakeOver:
         await asyncio.Event().wait()
 
     def problems(self) -> Iterator[Problem]:
-        """That reads may miss keys, while some are not at their owners."""
+        """The warning that reads may miss keys, while some are not at their owners."""
         if self._found is not None:
             left, why = len(self._found.records) - self._stored, f": {self._trouble}" if self._trouble else ""
             yield Problem(

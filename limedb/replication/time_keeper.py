@@ -1,13 +1,13 @@
-"""Writes the cluster's time down, so that it doesn't step back over a restart either.
+"""Stores the cluster's time on disk, so that it doesn't step back across a restart either.
 
-It owns the moments at which that is done. It must never judge the time (`clock_guard.py` does).
+It owns the moments at which that happens. It must never judge the time (`clock_guard.py` does).
 
-A value that expired was absent for everybody who read it. If the clocks had been ahead then, and are set
-right while the node is stopped, the node would take the value for alive again. The versions in the store
-don't show how late it was: the last write may be long ago, and a version that is far ahead may be an error.
-So the node keeps its own account: the time on disk is behind by KEEP_MS at most. A node that is stopped in
-order writes the exact time; after a crash the next run adds these KEEP_MS, but only if the clock was set
-back. Then values with less time to live than that are gone early.
+A value that expired was absent for everybody who read it. If the clocks were ahead then, and are set right
+while the node is stopped, the node would take the value for alive again. The versions in the store don't show
+how late it was: the last write may be long ago, and a version that is far ahead may be an error. So the node
+keeps its own account: the time on disk is behind by at most KEEP_MS. A node that stops in an orderly way
+writes the exact time; after a crash the next run adds these KEEP_MS, but only if the clock was set back. Then
+values with less remaining time to live than that expire early.
 """
 
 import asyncio
@@ -18,18 +18,18 @@ from limedb.replication.clock_guard import ClockSkewGuard
 KEEP_MS = 30_000
 """The most milliseconds by which the time on disk is behind."""
 LOOK_SECONDS = 1.0
-"""Between two looks at the time: a clock that jumps ahead is noticed by then."""
+"""The time between two checks: a clock that jumps ahead is noticed by then."""
 
 
 class TimeKeeper:
-    """Keeps the time of a node. mark: where; None: nowhere."""
+    """Keeps the time of a node. mark: the file; None: nowhere."""
 
     def __init__(self, skew: ClockSkewGuard, mark: TimeMark | None) -> None:
         self._skew, self._mark = skew, mark
         self._kept_ms = -KEEP_MS
 
     async def run(self) -> None:
-        """Write the time down, again and again until cancelled."""
+        """Store the time again and again, until cancelled."""
         while self._mark is not None:
             now_ms = self._skew.now_ms()
             if self._skew.is_established and not 0 <= now_ms - self._kept_ms < KEEP_MS:
@@ -38,7 +38,7 @@ class TimeKeeper:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def close(self) -> None:
-        """Write the exact time down, when nobody asks for it any longer."""
+        """Store the exact time, when nobody asks for it any longer."""
         now_ms = self._skew.now_ms()
         if self._mark is not None and self._skew.is_established:
             await self._mark.save(SeenTime(now_ms, 0))

@@ -7,8 +7,8 @@ The argument. An address doesn't prove which node answers there: behind a proxy,
 IP address, it may be another node of the same cluster. That node knows the cluster and the epoch, so the
 fence holds; it would store the data and acknowledge it, both for itself and in place of the intended node.
 Then one copy counts as two, one acceptor votes twice, and a majority isn't one. So the caller names the node
-that it means, and a node refuses calls that are meant for another. The URL is enough of a name: the fence has
-the epoch, and in one epoch a URL belongs to one node_id.
+that it means, and a node refuses calls that are meant for another one. The URL is enough of a name: the fence
+has the epoch, and in one epoch a URL belongs to one node_id.
 
 This holds among honest nodes, however their traffic is led astray. It proves nothing about a node that lies
 about its name: with TLS its certificate does (`rpc/caller.py`). Callers of an older version name no node, and
@@ -29,8 +29,8 @@ HEADER = "limedb-node-bin"
 
 
 class AddressedChannel:
-    """A channel for stubs: all calls over it name the node that they are meant for. metadata: what else they
-    carry.
+    """A channel for stubs: all calls over it name the node for which they are meant. metadata: further
+    metadata of the calls.
     """
 
     def __init__(

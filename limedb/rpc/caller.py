@@ -1,8 +1,8 @@
-"""Which node calls a peer service, by its certificate.
+"""The node that calls a peer service, by its certificate.
 
 It owns the header by which a node names itself, and the check. The check runs before a message of the call
-is read, let alone parsed. It must never be left out where nodes speak TLS: gossip, topology, replica and
-stream have it alike, and `tests/tls/test_peer_rules.py` holds that for each RPC.
+is read, let alone parsed. It must never be left out where nodes use TLS: gossip, topology, replica and stream
+all have it, and `tests/tls/test_peer_rules.py` checks that for each RPC.
 
 Each end checks the other. The dialling one expects the name of the node that it means in the certificate of
 the one that answers (`rpc/peer/dialling.py`); this is the other direction. A connection without a
@@ -41,7 +41,7 @@ def check_caller(
 
 
 def claimed_by(context: "grpc.aio.ServicerContext[Any, Any]") -> str:
-    """The URL of the node that a caller says it is; empty: it says nothing. `check_caller` proves it."""
+    """The URL of the node that a caller claims to be; empty: it claims none. `check_caller` proves it."""
     for name, value in context.invocation_metadata() or ():
         if name == HEADER and isinstance(value, bytes):
             return value[:MAX_URL].decode(errors="replace")

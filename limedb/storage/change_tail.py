@@ -2,7 +2,7 @@
 
 It owns the file's form. The node writes it at a clean stop, when nothing changes the store any longer, and
 removes it before anything may change the store again. So its content is complete. A file that is damaged, or
-was written beside other data, must never be used: then the node counts for watches some seconds later.
+was written beside other data, must never be used: watches then count on the node some seconds later.
 
 The form: MAGIC, the xxh64 of the rest, the store's high-water mark, three times, and the changes. A change is
 its time of arrival, whether it was late, the length of the record, and the record.
@@ -37,7 +37,7 @@ class TailFile:
 
     def save(self, tail: ChangeTail, high_water: int) -> None:
         """Write the file. high_water: the greatest version in the store. A failure is logged, and costs the
-        next run some seconds in which it doesn't count for watches.
+        next run some seconds in which watches can't count on it.
         """
         if self._path is None:
             return

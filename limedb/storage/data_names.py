@@ -14,10 +14,10 @@ from limedb.errors import StoreError
 from limedb.storage.files import node_path
 
 _IDENTITY = {"lmdb": ".lmdb", "filesystem": ".node.json"}
-"""The ending of a path that each node has which once belonged to a cluster, by its store."""
+"""The ending of a path that each node that once belonged to a cluster has, by its store."""
 
 _BESIDE = (".hints", ".operations", ".scrub", ".changes", ".refused", ".lost-hints", ".time")
-"""The endings of what a node keeps beside its data."""
+"""The endings of the files that a node keeps beside its data."""
 
 
 class _Data(NamedTuple):
@@ -55,9 +55,9 @@ def has_data(kind: str, data_dir: Path, node_url: str) -> bool:
 
 
 def gone_data(kind: str, data_dir: Path, node_url: str) -> str:
-    """What is left of data of a node that is gone, in words; empty: nothing. kind: as STORE.
+    """The remains of a node's data that is gone, in words; empty: there are none. kind: as STORE.
 
-    To be called before anything of the node is opened.
+    Call it before anything of the node is opened.
     """
     if kind not in _IDENTITY or has_data(kind, data_dir, node_url):
         return ""
@@ -66,7 +66,7 @@ def gone_data(kind: str, data_dir: Path, node_url: str) -> str:
         return ""
     return (
         f"this node started without data, although it had some before: {', '.join(left)} in {data_dir} are"
-        " left of it. It gets its data anew if the others have it; a cluster founded since is new and"
+        " left of it. It gets its data back if the others have it; a cluster founded since is new and"
         " empty: docs/damage.md says what you can do"
     )
 

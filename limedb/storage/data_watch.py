@@ -1,4 +1,4 @@
-"""Notices that a node's data is taken away while the node runs.
+"""Notices if somebody takes a node's data away while the node runs.
 
 It owns the look at the path. It must never touch the data. When the path is gone, the files that the node
 holds open have no name any longer, and the writes that it acknowledges would be lost. A file that was cut is
@@ -29,7 +29,7 @@ class DataWatch:
         self._held = {path: HeldFile(path) for path in watched}
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Check until cancelled."""
         while True:
             if error := await asyncio.to_thread(self._look):
                 self._fail(error)

@@ -4,9 +4,9 @@ It owns the names that the Go LimeDB gives its files, the reading of its JSON fi
 node's data that says whether its file was taken over. It must never change a file of the Go LimeDB.
 
 The Go LimeDB joins DATA_DIR and NODE_URL as paths, which makes one slash of two: `http:/node1:8484.json`.
-Its earlier versions named the file after the host alone (`node1.json`), its latest keep a folder
-`http:/node1:8484_lsm`, in a format of their own. The JSON file maps keys to texts, or to
-{"value", "timestamp_micros", "tombstone"}.
+Its earlier versions named the file after the host alone (`node1.json`); its latest ones keep a folder
+`http:/node1:8484_lsm`, in a format of their own. The JSON file maps keys to texts, or to {"value",
+"timestamp_micros", "tombstone"}.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 MIB = 1 << 20
 _DONE = "done"
 _SHOWN = 10
-"""How many keys are named that can't be kept."""
+"""How many keys that can't be kept are named."""
 
 
 class GoFile(Inheritance):
@@ -90,7 +90,7 @@ def find_go_file(kind: str, data_dir: Path, node_url: str, now_ms: int, max_valu
 
 
 def _mention(found: Path | None, note: Path, data_dir: Path) -> None:
-    """Log what else is there, when a node starts without data of its own."""
+    """Log other data in the folder, when a node starts without data of its own."""
     if found is not None:
         log.warning("%s was taken over before, and isn't again: to do so, remove %s", found, note)
     elif others := sorted(str(path) for path in data_dir.glob("http*:/*.json")):
@@ -173,7 +173,7 @@ def _parsed(path: Path, data: bytes, written_ms: int) -> tuple[list[Record], lis
 
 
 def _check_sizes(path: Path, records: Sequence[Record], limit: int) -> None:
-    """Refuse values over the limit: clients and tools count on it, and could neither list nor copy them."""
+    """Refuse values over the limit: clients and tools rely on it, and could neither list nor copy them."""
     sizes = {record.key: size for record in records if (size := value_size(record.value or "")) > limit}
     if sizes:
         key, size = max(sizes.items(), key=itemgetter(1))
@@ -208,7 +208,7 @@ def _record(key: str, entry: object, written_ms: int) -> Record:
 
 
 def _read_note(note: Path) -> str | None:
-    """What became of a file: begun or done; None: no file was found yet."""
+    """The state of a file: begun or done; None: no file was found yet."""
     try:
         return str(json.loads(note.read_bytes())["state"])
     except FileNotFoundError:

@@ -1,8 +1,8 @@
 """Files that a node holds open while somebody may move, replace or cut them.
 
-It owns the look at a path, and the words for what happened. It must never touch a file's content: a file that
-LMDB maps and that was cut kills the process by a signal at the next read of the missing part, so users look
-before they read.
+It owns the check of a path, and the words for its fate. It must never touch a file's content: if a file that
+LMDB maps was cut, the next read of the missing part kills the process by a signal, so users check before they
+read.
 
 Tested in tests/storage/test_data_watch.py and tests/storage/lmdb/test_hints.py.
 """
@@ -15,7 +15,7 @@ GONE = "is gone: it was moved, deleted or replaced while this node ran"
 
 
 class Loss(NamedTuple):
-    """What happened to a file or folder. text: without advice. is_cut: it is there, but shorter."""
+    """The fate of a file or folder. text: without advice. is_cut: it is there, but shorter."""
 
     text: str
     is_cut: bool = False
@@ -28,8 +28,8 @@ class HeldFile:
         self._path, self._found = path, _identity(path)
 
     def look(self) -> Loss | None:
-        """What happened since the last look; None: nothing but growth. A folder or file that was made anew
-        under the same name is another one.
+        """The change since the last check; None: nothing but growth. A new folder or file under the same name
+        is another one.
         """
         now, before = _identity(self._path), self._found
         if now is None or before is None or now[:-1] != before[:-1]:

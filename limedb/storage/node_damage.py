@@ -4,7 +4,7 @@ It owns the decision to set the data aside: allowed only if, by the node's last 
 other nodes have everything that was acknowledged here. It must never delete anything, nor set the only copy
 aside and start empty.
 
-Why that is safe. With a replication factor of two or more, every write that was acknowledged at QUORUM is on
+This is safe. With a replication factor of two or more, every write that was acknowledged at QUORUM is on
 another replica too, and the node comes back with another node_id. So it doesn't vote as the old node, whose
 promises may be lost, and reads don't ask it until it has fetched its ranges from a majority of their old
 owners, to which it doesn't belong. For that the other nodes must be able to decide without it, so they must
@@ -75,7 +75,7 @@ async def replace_damaged(
 
 
 async def replace_removed(kind: str, data_dir: Path, node_url: str, node_id: str) -> Path | None:
-    """Set the data of a node that its cluster has removed aside, and start as replace_damaged does.
+    """Set aside the data of a node that its cluster has removed, and start as replace_damaged does.
 
     It founds no cluster either: while its peers' addresses lead elsewhere, it would take itself for alone.
     Returns the new path of the data; None: STORE=memory, which has none.
@@ -161,7 +161,7 @@ def why_not(saved: Saved | None) -> str:
     if saved is None:
         return (
             "without node.json it isn't known whether other nodes have the data; if they do, and most of"
-            " them serve, move the node's .lmdb folder away and start it: it joins anew"
+            " them serve, move the node's .lmdb folder away and start it: it rejoins"
         )
     topology = saved.topology
     if topology.is_fresh:
@@ -173,7 +173,7 @@ def why_not(saved: Saved | None) -> str:
         return "REPLICATION_FACTOR is 1, so no other node has its keys"
     if len(others) < majority(len(topology.voters)):
         names = ", ".join(voter.url for voter in others) or "none"
-        return f"the other members ({names}) are too few to let it join anew: that needs a majority of all"
+        return f"the other members ({names}) are too few to let it rejoin: that needs a majority of all"
     return ""
 
 

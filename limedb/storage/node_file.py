@@ -58,7 +58,7 @@ class MemoryNodeFile(NodeFile):
 class JsonNodeFile(NodeFile):
     """A JSON file, replaced as a whole. Of several waiting saves only the newest is written.
 
-    url: the node whose file it is: another member's isn't accepted; None: whatever is there is.
+    url: the owner of the file: another member's isn't accepted; None: any is accepted.
     """
 
     def __init__(self, path: Path, url: str | None = None) -> None:
@@ -114,7 +114,7 @@ class JsonNodeFile(NodeFile):
                 await self.save(self._newest)
 
     def _lost(self) -> str:
-        """What someone else did to the file or its copy, but not to their folder; empty: nothing."""
+        """The damage that someone else did to the file or its copy, but not to their folder; empty: none."""
         with self._door:  # no write of our own is under way
             changes = [(path, self._change_of(path)) for path in (self._path, self._copy)]
         return " and ".join(f"{path} {change}" for path, change in changes if change)
@@ -140,8 +140,8 @@ class JsonNodeFile(NodeFile):
             return StoreDamagedError(f"{path} isn't a file that LimeDB wrote: {_flaw(error)}")
 
     def _foreign(self, path: Path, saved: Saved) -> StoreError | None:
-        """What is wrong with the file of another member: with it the node would have the identity of that
-        one, and count as a replica of data that it doesn't have.
+        """The error for the file of another member: with it the node would have that member's identity, and
+        count as a replica of data that it doesn't have.
         """
         member = saved.topology.member(saved.node_id)
         if self._url is None or member is None or member.url == self._url:
@@ -149,7 +149,7 @@ class JsonNodeFile(NodeFile):
         return StoreError(
             f"{path} belongs to {member.url} (cluster {saved.topology.cluster_id}), not to {self._url}:"
             f" nothing was changed. Put the data of {member.url} back in its own place, and this node's here;"
-            " if this node's data is lost, start it without: it joins anew and gets its data from the others"
+            " if this node's data is lost, start it without: it rejoins and gets its data from the others"
         )
 
     @override
@@ -207,7 +207,7 @@ def set_aside(kind: str, data_dir: Path, node_url: str, why: str = "removed") ->
 
 
 _ADVICE = (
-    "nothing was overwritten: restore it, or move the node's data folder away, so that the node joins anew"
+    "nothing was overwritten: restore it, or move the node's data folder away, so that the node rejoins"
     " and gets its data from the others"
 )
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)

@@ -125,8 +125,8 @@ def open_operation_log(
 
 
 def _miss(folder: Path, consequence: str, mark: Path | None = None) -> None:
-    """Report that a folder of a node that ran before is gone, or has no data any longer; what is left of it
-    is set aside, so that status names it. mark: a file to make then, first.
+    """Report that a folder of a node that ran before is gone, or has no more data, and set its remains aside,
+    so that status names it. mark: a file to make first in that case.
     """
     data = folder / "data.mdb"
     if data.exists() and data.stat().st_size:

@@ -1,7 +1,7 @@
-"""That a node owes a repair: an empty file beside its data, one for each reason.
+"""The mark of a node that owes a repair: an empty file beside its data, one for each reason.
 
-It owns the file. It must never fail: on a full disk it may be impossible to make it, and then what a node
-lacks when it is restarted before the repair is left to the usual one.
+It owns the file. It must never fail: on a full disk it may be impossible to make it, and if the node is then
+restarted before the repair, the usual repair brings the missing writes.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Pages of ranges of keys, as all stores cut them.
 
-It owns where a page ends. It must never know where records are kept.
+It owns the end of a page. It must never know where records are kept.
 """
 
 from bisect import bisect_left

@@ -4,9 +4,9 @@ It owns the choice of what to take over from damaged node files. It must never t
 node does (the lock of its data prevents that). Nodes don't vote on the result, so a person vouches for it.
 
 It takes over nothing that may be poisoned: not the epoch, the votes, nor any knowledge of a running change.
-Members are the nodes whose folders are given, in a steady topology under a new cluster id, so that no other
-node, and no message of the old cluster, can mix with them. The id follows from the members: the same folders
-give the same topology, on any machine, in any order.
+The members are the nodes with the given folders, in a steady topology under a new cluster id, so that no
+other node, and no message of the old cluster, can mix with them. The id follows from the members: the same
+folders give the same topology, on any machine, in any order.
 
 A node whose data was set aside because of damage has no data that counts, and waits for its old cluster. It
 must not become a member, for reads would then ask it as if it had everything: it waits for the new cluster

@@ -1,1 +1,1 @@
-"""Certificates, and what connections make of them."""
+"""Certificates, and how connections use them."""

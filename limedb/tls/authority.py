@@ -1,6 +1,6 @@
-"""Makes certificates: a CA for development, and what it issues; or a request for another CA.
+"""Makes certificates: a CA for development, and its certificates; or a request for another CA.
 
-It owns what is in them: ECDSA keys on P-256, the names of a node, the purposes. It must never write a file.
+It owns their content: ECDSA keys on P-256, the names of a node, the purposes. It must never write a file.
 """
 
 import ipaddress
@@ -43,8 +43,8 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whom a certificate is for. role: of PURPOSES. name: the common name, of a client also the user; empty:
-    none. hosts: DNS names and IP addresses.
+    """The holder of a certificate. role: of PURPOSES. name: the common name, of a client also the user;
+    empty: none. hosts: DNS names and IP addresses.
     """
 
     role: str
@@ -94,8 +94,8 @@ def new_authority(name: str, days: float, now: datetime | None = None) -> Made:
 def issue(
     ca: Made, holder: Holder, days: float, key_pem: bytes | None = None, now: datetime | None = None
 ) -> Made:
-    """A certificate for a holder, which ends no later than the CA's. key_pem: of the holder; None: a new one.
-    ValueError: the CA's key isn't that of its certificate, or its time is over.
+    """A certificate for a holder, which expires no later than the CA's. key_pem: of the holder; None: a new
+    one. ValueError: the CA's key isn't that of its certificate, or the CA has expired.
     """
     key_pem = key_pem or new_key()
     return Made(_issued(ca, holder, days, _key(key_pem).public_key(), now), key_pem)
@@ -131,8 +131,8 @@ def revoke(
     before: x509.CertificateRevocationList | None,
     now: datetime | None = None,
 ) -> bytes:
-    """The list of revoked certificates (CRL) of a CA, in PEM: those on an earlier list, and more. It holds as
-    long as the CA's certificate, since nodes believe an old list sooner than none. ValueError: as `issue`.
+    """The list of revoked certificates (CRL) of a CA, in PEM: those on an earlier list, and more. It is valid
+    as long as the CA's certificate, since for nodes an old list is better than none. ValueError: as `issue`.
     """
     authority, key = _signer(ca, now)
     moment = (now or datetime.now(UTC)).replace(microsecond=0)
@@ -162,13 +162,13 @@ def request(holder: Holder, key_pem: bytes | None = None) -> Made:
 
 
 def holder_of(certificate: x509.Certificate) -> Holder:
-    """Whom a certificate is for, so that another can be issued."""
+    """The holder of a certificate, so that another can be issued."""
     facts = certificates.facts_of(certificate)
     return Holder(facts.role, facts.subject, facts.names)
 
 
 def _signer(ca: Made, now: datetime | None) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """The CA's certificate and key. ValueError: they don't belong together, or its time is over."""
+    """The CA's certificate and key. ValueError: they don't belong together, or the CA has expired."""
     authority = certificates.read(ca.cert)[0]
     facts = certificates.facts_of(authority)
     if not facts.is_ca or not certificates.belongs(ca.key, authority):

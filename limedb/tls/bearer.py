@@ -1,7 +1,7 @@
 """Tokens on their way out: channels whose calls carry one.
 
-It owns the header. It must never keep a token that a function gives: the function is asked for each call,
-so that it may give a newer one.
+It owns the header. It must never keep a token from a function: it calls the function for each call, so that
+the function may return a newer one.
 
 Tested in tests/tls/test_bearer.py.
 """
@@ -33,8 +33,8 @@ def is_word(token: object) -> TypeGuard[str]:
 
 
 def _asked(token: Callable[[], str]) -> str:
-    """What a function returns. TokenFunctionError: it fails, or returns something else, which isn't
-    repeated.
+    """The token that a function returns. TokenFunctionError: the function fails, or returns something else,
+    which the text doesn't repeat.
     """
     try:
         text = token()

@@ -1,7 +1,6 @@
-"""What a certificate says, and whether its files belong together.
+"""The content of a certificate, and whether its files belong together.
 
-It owns the reading of PEM and the words for what is wrong with it. It must never read a file, nor open a
-connection.
+It owns the reading of PEM and the words for its flaws. It must never read a file, nor open a connection.
 
 Tested in tests/tls/test_authority.py.
 """
@@ -45,7 +44,7 @@ class Facts:
 
     @property
     def role(self) -> str:
-        """What it makes its holder: ca, node, client or server."""
+        """The role of its holder: ca, node, client or server."""
         if self.is_ca:
             return "ca"
         if any(name.endswith(SUFFIX) for name in self.names):

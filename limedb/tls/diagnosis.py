@@ -1,7 +1,7 @@
 """Why a connection with TLS fails, in words.
 
-It owns one handshake of its own, by Python's library, whose errors say what gRPC's don't. It must never be
-used to decide whether a node is trusted, or reachable.
+It owns one handshake of its own, by Python's library, whose errors contain what gRPC's don't. It must never
+be used to decide whether a node is trusted, or reachable.
 
 Tested in tests/tls/test_dialling.py.
 """
@@ -14,7 +14,7 @@ from limedb.tls.target import ClientTls, Target
 SECONDS = 1.0
 """The time for the connection, and again for the answer to the own certificate."""
 _REFUSALS = ("CERTIFICATE", "UNKNOWN_CA")
-"""What the alerts of a server that refuses the client's certificate have in their names."""
+"""The parts of the names of alerts by which a server refuses the client's certificate."""
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF_WHILE_READING")
 
 
@@ -44,8 +44,8 @@ def _handshake(connection: socket.socket, tls: ClientTls | None, name: str) -> s
 
 
 def _answer(encrypted: ssl.SSLSocket, tls: ClientTls) -> str:
-    """The server's answer to the own certificate, which comes only now: HTTP/2 lets it speak first, so one
-    that closes has refused.
+    """The server's answer to the own certificate, which comes only now: in HTTP/2 the server sends first, so
+    one that closes has refused.
     """
     try:
         return "" if encrypted.recv(1) else _refusal(tls)

@@ -1,4 +1,4 @@
-"""How channels to addresses that users give are opened: in the clear, or with TLS.
+"""How to open channels to addresses from users: without or with TLS.
 
 It owns gRPC's credentials for clients. It must never judge a certificate: gRPC does.
 """
@@ -23,7 +23,7 @@ def open_channel(target: Target, options: Options) -> grpc.Channel:
 
 
 def open_aio_channel(target: Target, options: Options, shown: Shown | None = None) -> grpc.aio.Channel:
-    """The same for asyncio. shown: what the files held; None: read them."""
+    """The same for asyncio. shown: the contents of the files; None: read them."""
     if target.tls is None:
         channel = grpc.aio.insecure_channel(target.address, options)
     else:

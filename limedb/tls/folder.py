@@ -123,7 +123,7 @@ class CertificateFolder:
         return self.revoked
 
     def _earlier(self, authorities: Sequence[x509.Certificate]) -> x509.CertificateRevocationList | None:
-        """The list so far. ValueError: it is none of this CA: replacing it would undo revocations."""
+        """The list so far. ValueError: it isn't a list of this CA: replacing it would undo revocations."""
         if not self.revoked.exists():
             return None
         lists = read_lists(_content(self.revoked))

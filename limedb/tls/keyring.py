@@ -1,7 +1,8 @@
 """A certificate, its key and its CAs, as their files have them now.
 
-It owns the reading of the three files, their check, and the following of their changes. Files that can't be
-used after a change don't count: the node continues with what it had, and says so. It must never write one.
+It owns the reading of the three files, their check, and the following of their changes. After a change, it
+ignores files that can't be used: the node continues with the earlier ones, and reports that. It must never
+write a file.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from limedb.tls.secrecy import is_open_file
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
-"""The time between two looks at the files."""
+"""The time between two checks of the files."""
 WARN_DAYS = 30.0
 """A certificate that expires sooner is a problem."""
 REMIND_SECONDS = 24 * 3600.0
@@ -92,8 +93,8 @@ class Keyring:
             log.info("%s has changed: new connections use it; it expires in %.0f days", path, days)
 
     def problems(self) -> Iterator[Problem]:
-        """That the certificate expires soon, that others may read its key, or that a new one can't be
-        used.
+        """The warnings that the certificate expires soon, that others may read its key, or that a new one
+        can't be used.
         """
         if text := self._expiry():
             yield Problem(text)
@@ -126,7 +127,7 @@ class Keyring:
             self._reminded = now
 
     def _stamp(self) -> tuple[object, ...]:
-        """What changes when a file does, also when a link to it does."""
+        """A value that changes when a file does, or a link to it."""
         paths = self.paths
         return tuple(stamp_of(path) for path in (paths.cert, paths.key, paths.ca) if path is not None)
 
@@ -194,7 +195,7 @@ class Keyring:
 
 
 def stamp_of(path: Path) -> tuple[int, ...]:
-    """What changes when a file does; empty: it isn't there."""
+    """A value that changes when a file does; empty: it isn't there."""
     try:
         found = path.stat()
     except OSError:

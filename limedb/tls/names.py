@@ -1,11 +1,11 @@
-"""The names by which a certificate says that its holder is a node, and which one, or a user.
+"""The names in certificates that make their holders nodes or users.
 
 It owns the forms of these names. A node has a DNS name, for http://node1:8484 it is
 8484.node1.node.limedb.internal. It must never be looked up: nobody resolves it. A user has a URI, for alice
 it is limedb://user/alice: only the node that is called has to read it.
 
-Why a DNS name, and not a URI as SPIFFE has it: the dialling side must check it too, and gRPC compares nothing
-but the DNS names and IP addresses of a certificate with the name that a channel expects
+It is a DNS name, and not a URI as in SPIFFE, since the dialling side must check it too, and gRPC compares
+only the DNS names and IP addresses of a certificate with the name that a channel expects
 (docs/decisions/0020-node-certificates.md). `.internal` is reserved for private use.
 """
 
@@ -33,7 +33,7 @@ def user_in(uris: Iterable[str]) -> str:
 
 
 def node_name(node_url: str) -> str:
-    """The name of a node in its certificate. ValueError: the URL is none, or too long for it."""
+    """The name of a node in its certificate. ValueError: the text isn't a URL, or too long for it."""
     parts = urlsplit(node_url)
     if not parts.hostname or parts.port is None:
         raise ValueError(f"{node_url!r} is not a node's URL, such as http://node1:8484")

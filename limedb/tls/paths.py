@@ -1,6 +1,6 @@
-"""Which files a node's settings name: for its clients, and for the other nodes.
+"""The files that a node's settings name: for its clients, and for the other nodes.
 
-It owns what follows from a setting that isn't given, and what is refused. It must never read a file.
+It owns the defaults of missing settings, and the refusals. It must never read a file.
 
 Tested in tests/tls/test_keyring.py.
 """
@@ -26,13 +26,13 @@ class TlsPaths:
 
     @property
     def for_calls(self) -> ClientTls:
-        """The same, as what the node shows where it is the client."""
+        """The same, for the node as a client."""
         return ClientTls(self.ca, self.cert, self.key)
 
 
 def paths_of(config: Config) -> tuple[TlsPaths | None, TlsPaths | None]:
-    """The files for clients and those for peers, which are the same where nothing else is set; None: in the
-    clear. ConfigError: a setting is missing, or makes no sense with the others.
+    """The files for clients and those for peers, which are the same unless others are set; None: without TLS.
+    ConfigError: a setting is missing, or makes no sense with the others.
     """
     clients = _paths("TLS", config.tls_cert, config.tls_key, config.tls_ca)
     peer_ca = config.peer_tls_ca or config.tls_ca

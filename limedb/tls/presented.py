@@ -1,7 +1,7 @@
-"""What the certificate of a caller says, read once for each certificate.
+"""The content of a caller's certificate, read once for each certificate.
 
-It owns the reading of what gRPC gives: the certificate in PEM, which it has verified. It must never decide
-what its holder may do.
+It owns the reading of the certificate from gRPC, which has verified it: PEM. It must never decide what its
+holder may do.
 
 Tested in tests/tls/test_revocation.py.
 """
@@ -20,7 +20,7 @@ MOST = 4096
 
 
 class Presented(NamedTuple):
-    """A certificate. user: whom it names; empty: nobody. issuer: the CA's name, in DER."""
+    """A certificate. user: the one that it names; empty: none. issuer: the CA's name, in DER."""
 
     user: str
     issuer: bytes
@@ -40,7 +40,7 @@ def presented_by(context: "grpc.aio.ServicerContext[Any, Any]") -> Presented | N
 
 @lru_cache(MOST)
 def read(pem: bytes) -> Presented:
-    """What a certificate says."""
+    """The content of a certificate."""
     certificate = certificates.read(pem)[0]
     facts = certificates.facts_of(certificate)
     return Presented(facts.user, certificate.issuer.public_bytes(), facts.serial)

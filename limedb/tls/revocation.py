@@ -1,13 +1,13 @@
 """The lists of revoked certificates, as their file has them now.
 
-It owns the reading of the file, its check against the CAs, and the following of its changes. A file that
-can't be used after a change doesn't count: the node continues with the list that it had, and says so. It must
-never end a connection.
+It owns the reading of the file, its check against the CAs, and the following of its changes. After a change,
+it ignores a file that can't be used: the node continues with its earlier list, and reports that. It must
+never close a connection.
 
-The file holds lists in the usual form (CRL, RFC 5280), one for each CA, each signed by its CA: so nobody who
-can replace the file alone can revoke a certificate, other CAs' lists do as well, and a node knows whom to
-refuse before it knows any other node. A list counts even after its time: revocations don't expire
-(docs/decisions/0020-node-certificates.md).
+The file holds lists in the usual form (CRL, RFC 5280), one for each CA, each signed by its CA: so replacing
+the file doesn't suffice to revoke a certificate, the lists of other CAs work as well, and a node knows the
+revoked certificates before it knows any other node. An expired list still counts, since revocations don't
+expire (docs/decisions/0020-node-certificates.md).
 
 Tested in tests/tls/test_revocation.py.
 """
@@ -82,7 +82,7 @@ class Revocations:
             log.info("%s has changed: %d certificates are revoked", self._path, len(revoked))
 
     def problems(self) -> Iterator[Problem]:
-        """That a new list can't be used."""
+        """The warning that a new list can't be used."""
         if self.trouble:
             yield Problem(f"{self.trouble}; the node continues with the list that it has")
 

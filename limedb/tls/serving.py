@@ -1,4 +1,4 @@
-"""What a gRPC server shows, and asks for, at its encrypted ports.
+"""The certificates that a gRPC server shows and requires at its encrypted ports.
 
 It owns gRPC's credentials for servers. It must never read a file.
 
@@ -14,14 +14,14 @@ from limedb.tls.keyring import Pems
 
 
 class Keys(Protocol):
-    """The files' contents of this moment."""
+    """The present contents of the files."""
 
     current: Pems
 
 
 def server_credentials(keys: Keys, asks_for_certificate: bool) -> grpc.ServerCredentials:
-    """The credentials of one port. Each new connection gets the certificate of its moment; a connection that
-    stands is not touched. asks_for_certificate: whether callers must show one that a CA of `keys` issued.
+    """The credentials of one port. Each new connection gets the present certificate; existing connections are
+    not touched. asks_for_certificate: whether callers must show one that a CA of `keys` issued.
     """
     asks, first = asks_for_certificate, keys.current
     changes = cast("Callable[[], grpc.ServerCertificateConfiguration]", _changes(keys, first, asks))
@@ -31,7 +31,7 @@ def server_credentials(keys: Keys, asks_for_certificate: bool) -> grpc.ServerCre
 def _changes(
     keys: Keys, shown: Pems, asks: bool
 ) -> "Callable[[], grpc.ServerCertificateConfiguration | None]":
-    """What gRPC calls for each connection, in a thread of its own: the new certificate, or None."""
+    """Called by gRPC for each connection, in a thread of its own: returns the new certificate, or None."""
 
     def fetch() -> "grpc.ServerCertificateConfiguration | None":
         nonlocal shown

@@ -1,4 +1,4 @@
-"""Whom a client asks, and the files with which it does.
+"""The target of a client, and the files for it.
 
 It owns these values. It must never open a channel, nor import gRPC: the command line is quick to start.
 
@@ -27,8 +27,8 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClientTls:
-    """The files of a client, in PEM. ca: the CAs that servers' certificates must come from; None: those that
-    gRPC brings along. cert, key: the client's own, if servers ask for them.
+    """The files of a client, in PEM. ca: the CAs from which servers' certificates must come; None: those
+    included in gRPC. cert, key: the client's own, if servers ask for them.
     """
 
     ca: Path | None = None
@@ -43,13 +43,12 @@ class ClientTls:
 def client_tls(
     ca: PathText | None, cert: PathText | None, key: PathText | None, is_https: bool = False
 ) -> ClientTls | None:
-    """The TLS of a client; None: in the clear, since no file is given and the address isn't https.
-    ConfigError: a certificate without its key, or the reverse; or an empty path, which must not mean in the
-    clear.
+    """The TLS of a client; None: without TLS, since no file is given and the address isn't https.
+    ConfigError: a certificate without its key, or the reverse; or an empty path, which must not disable TLS.
     """
     for name, path in (("tls_ca", ca), ("tls_cert", cert), ("tls_key", key)):
         if path == "":
-            raise ConfigError(name, "", "the path of a file; to speak in the clear, leave it out")
+            raise ConfigError(name, "", "the path of a file; to connect without TLS, leave it out")
     if bool(cert) != bool(key):
         raise ConfigError("tls_key" if cert else "tls_cert", "", "a file: certificate and key go together")
     if not (ca or cert or is_https):
@@ -70,7 +69,7 @@ class Files(TypedDict):
 @dataclass(frozen=True, slots=True)
 class Target:
     """A node or Envoy to ask. address: host:port; several, with commas between them, for the client library,
-    of which other callers ask the first. tls: None: in the clear. token: to show; None: none.
+    of which other callers ask the first. tls: None: without TLS. token: to show; None: there is none.
     """
 
     address: str
@@ -87,12 +86,12 @@ class Target:
 
     @property
     def url(self) -> str:
-        """As `connect` takes it, which then speaks TLS if this does."""
+        """The form for `connect`, which then uses TLS if this does."""
         return f"{HTTPS}{self.address}" if self.tls else self.address
 
     @property
     def files(self) -> "Files":
-        """The arguments of `connect` besides."""
+        """The further arguments of `connect`."""
         tls = self.tls or ClientTls()
         return Files(tls_ca=tls.ca, tls_cert=tls.cert, tls_key=tls.key, token=self.token)
 
@@ -102,7 +101,7 @@ class Target:
 
 
 def target_of(where: Target | str) -> Target:
-    """A target; of an address alone: in the clear."""
+    """A target; of only an address: without TLS."""
     return where if isinstance(where, Target) else Target(where)
 
 
@@ -114,6 +113,6 @@ def _content(what: str, path: Path | None) -> bytes | None:
     kind = "PRIVATE KEY" if what == "key" else "CERTIFICATE"
     if (
         content is not None and f"{kind}-----".encode() not in content
-    ):  # gRPC would say it in its own log only
+    ):  # gRPC would report it only in its own log
         raise ConfigError(f"tls_{what}", str(path), f"a file with a {kind.lower()} in PEM")
     return content

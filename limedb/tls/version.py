@@ -1,4 +1,4 @@
-"""The version of TLS that a node's process speaks: 1.3, and nothing older.
+"""The version of TLS that a node's process uses: 1.3, and nothing older.
 
 It owns two variables of the environment that gRPC reads once, so they must be set before it is imported.
 GRPC_SSL_CIPHER_SUITES lists suites of TLS 1.2 (those of TLS 1.3 are not chosen by it): Python has no other

@@ -257,5 +257,5 @@ def _after(draft: Draft, failed: ConditionFailedError) -> tuple[Draft, str]:
     """Return a draft whose key has changed since it was opened, to replace what is there now."""
     now = Present(draft.key, failed.value, failed.version if failed.exists else 0)
     if not failed.exists:
-        return replace(draft, present=now), "it has expired or was deleted meanwhile: ctrl+s stores it anew"
+        return replace(draft, present=now), "it has expired or was deleted meanwhile: ctrl+s stores it again"
     return replace(draft, present=now), "somebody changed it meanwhile: ctrl+s stores yours over it"

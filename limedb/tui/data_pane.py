@@ -170,7 +170,7 @@ class DataPane(Vertical):
 
     @property
     def present(self) -> Present:
-        """What the key on the screen has."""
+        """The state of the key on the screen."""
         if self.entry is None:
             return Present(self.key, None, 0)
         return Present(self.key, self.entry.value, self.entry.version)

@@ -13,11 +13,13 @@ from limedb.core.written_numbers import seconds_in
 from limedb.tui.values import MAX_SHOWN, View, guess
 
 NEVER = "never"
-"""Typed as the seconds to live of a value that is to stay."""
+"""Typed as the seconds to live of a value that should never expire."""
 
 
 class Present(NamedTuple):
-    """What a key had when it was opened. value: None: nothing. version: 0: none, or older than versions."""
+    """The state of a key when it was opened. value: None: it had none. version: 0: none, or older than
+    versions.
+    """
 
     key: str
     value: str | bytes | None
@@ -28,8 +30,8 @@ class Present(NamedTuple):
 class Draft:
     """A key, a value as typed in a view, and its seconds to live, as typed (empty: as before, or forever).
 
-    level: None: the nodes' default. present: what it is to replace, if the key still has it; None: it is
-    stored whatever the key has. is_text: in hex, it stands for text.
+    level: None: the nodes' default. present: the state to replace, if the key still has it; None: the draft
+    is stored whatever the key has. is_text: in hex, it stands for text.
     """
 
     key: str = ""
@@ -61,17 +63,17 @@ class Draft:
 
     @property
     def replaced(self) -> Present | None:
-        """What it is to replace; None: another key was typed, or it replaces nothing in particular."""
+        """The state to replace; None: another key was typed, or it replaces nothing in particular."""
         return self.present if self.present is not None and self.present.key == self.key else None
 
     @property
     def keeps_ttl(self) -> bool:
-        """Whether the value expires when the one before it would have."""
+        """Whether the value expires when the previous one would have."""
         return self.replaced is not None and not self.ttl.strip()
 
 
 def draft_of(present: Present, level: Level | None) -> Draft | None:
-    """Return a draft to edit what a key has; None: the value is too large."""
+    """Return a draft to edit the value of a key; None: the value is too large."""
     key, value = present.key, present.value
     if value and len(value) > MAX_SHOWN:
         return None

@@ -25,7 +25,7 @@ PAGE_SIZE = 100
 
 
 class TuiSession:
-    """The cluster behind some addresses, "host:port,host:port", in the clear. seconds: the time for an
+    """The cluster behind some addresses, "host:port,host:port", without TLS. seconds: the time for an
     answer, and for a late sample. InvalidRequestError: these are not addresses.
 
     Calls raise LimeDBError when they fail. Those for keys go to one cluster, the first that answered: once
@@ -64,7 +64,7 @@ class TuiSession:
                 await client.close()
 
     async def gossip(self, node_url: str) -> Gossip:
-        """Ask a node what it has heard of the others."""
+        """Ask a node for its view of the others by gossip."""
         return await self._calls.gossip(node_url, self._follower.addresses_to(node_url))
 
     async def page(self, prefix: str, after: str | None) -> KeyPage:
@@ -73,12 +73,12 @@ class TuiSession:
         return await self._calls.page(prefix, after, PAGE_SIZE, self._follower.addresses)
 
     async def owners(self, key: str) -> tuple[Owner, ...]:
-        """Return what each owner of a key holds."""
+        """Return the record of each owner of a key."""
         self._refuse_other()
         return await self._calls.owners(key, self._follower.addresses)
 
     async def get(self, key: str, level: Level | None) -> Entry | None:
-        """Return what a key has, at a level (None: the nodes' default); None: it has no value."""
+        """Return the state of a key, at a level (None: the nodes' default); None: it has no value."""
         return await (await self._values()).get_entry(key, consistency=level)
 
     async def changes(self, key: str) -> AsyncGenerator[None, None]:
@@ -91,7 +91,7 @@ class TuiSession:
                     yield
 
     async def set(self, draft: Draft) -> Receipt:
-        """Store a draft. ConditionFailedError: the key has something else by now than what it replaces."""
+        """Store a draft. ConditionFailedError: the key no longer has the state that the draft replaces."""
         client = await self._values()
         life, replaced = draft.seconds, draft.replaced
         if replaced is None:
@@ -145,7 +145,7 @@ class _Condition(TypedDict, total=False):
 
 
 def _still(present: Present) -> _Condition:
-    """Return the condition that a key has what it had."""
+    """Return the condition that a key still has its earlier state."""
     if present.version or present.value is None:
         return {"if_version": present.version}
     return {"if_value": present.value}

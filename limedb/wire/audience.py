@@ -1,8 +1,8 @@
-"""For whom each RPC is: the decision by which Envoy publishes it.
+"""The audience of each RPC, by which Envoy publishes it.
 
 It owns one decision for each RPC of each service. Nothing is published by default: an RPC without a decision
-fails the tests, and Envoy passes no call that isn't in the table. It must never know the gateway, nor who a
-caller is.
+fails the tests, and Envoy passes no call that isn't in the table. It must never know the gateway, nor the
+identity of a caller.
 
 Tested in tests/wire/test_audience.py and tests/envoy/test_published.py.
 """

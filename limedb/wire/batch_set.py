@@ -1,8 +1,8 @@
-"""The writes of a BatchSet as bytes, and those of them that need nothing but a version to be stored.
+"""The writes of a BatchSet as bytes, and those of them that need only a version to be stored.
 
-It owns what a plain write is: a key of 1 to 127 bytes without a tag (`core/groups.py`) and one text or blob
-of at most 16 KiB, in this order, and no other field. It must never let a write pass for plain that the whole
-way (`rpc/server/checks.py`) would refuse, or store otherwise.
+It owns the form of a plain write: a key of 1 to 127 bytes without a tag (`core/groups.py`) and one text or
+blob of at most 16 KiB, in this order, and no other field. It must never let a write pass for plain that the
+whole way (`rpc/server/checks.py`) would refuse, or store otherwise.
 
 A BatchWrite is a message of its own within the request, so a message that declares `writes` as bytes reads
 the same request.
@@ -105,7 +105,7 @@ def name_of_plain(item: bytes) -> bytes:
 
 
 def batch_write_of(data: bytes) -> kv_pb2.BatchWrite:
-    """An item of a BatchSet. MalformedRequestError: it is none."""
+    """An item of a BatchSet. MalformedRequestError: it isn't one."""
     try:
         return kv_pb2.BatchWrite.FromString(data)
     except DecodeError:
@@ -113,7 +113,7 @@ def batch_write_of(data: bytes) -> kv_pb2.BatchWrite:
 
 
 def request_class(wanted: Descriptor) -> type[Message]:
-    """The class that reads a request: that of the contract, but for those that hold a BatchSet."""
+    """The class that reads a request: that of the contract, except for those that hold a BatchSet."""
     return _AS_BYTES.get(wanted.full_name) or GetMessageClass(wanted)
 
 

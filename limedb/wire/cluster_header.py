@@ -1,4 +1,4 @@
-"""The header in which a client names the cluster that its calls are meant for.
+"""The header in which a client names the cluster for which its calls are meant.
 
 It owns the header's name and form. It must never decide whether a node serves a call.
 
@@ -19,7 +19,7 @@ def naming(cluster_id: str) -> Metadata:
 
 
 def named_in(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
-    """Return the cluster that a call is meant for; empty: any."""
+    """Return the cluster for which a call is meant; empty: any."""
     for name, value in metadata or ():
         if name == HEADER:
             return value if isinstance(value, str) else value.decode(errors="replace")

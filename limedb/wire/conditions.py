@@ -1,4 +1,4 @@
-"""Conditions of writes in messages, and what a key has where one doesn't hold.
+"""Conditions of writes in messages, and the state of a key if one doesn't hold.
 
 It owns both, in either direction: nodes and clients use it. It must never judge a condition
 (`core/condition.py` does), nor decide who may learn a value (`rpc/server/outcomes.py` does).
@@ -20,7 +20,7 @@ WriteMessage = kv_pb2.SetRequest | kv_pb2.DeleteRequest | kv_pb2.BatchWrite | kv
 
 
 class CuriousCondition(Condition):
-    """A condition whose caller asks for the value that the key has, if it doesn't hold."""
+    """A condition whose caller asks for the key's current value if it doesn't hold."""
 
     __slots__ = ()
 
@@ -67,8 +67,8 @@ def no_conditions(node_url: str) -> UnsupportedError:
 
 
 def add_current(status: status_pb2.Status, error: BaseException, room: int) -> None:
-    """Add what a key has to the details of an error, if the error has it and it takes no more bytes than
-    that.
+    """Add a key's current record to the details of an error, if the error has it and it takes no more bytes
+    than that.
     """
     if not isinstance(error, ConditionFailedError) or error.record is None:
         return

@@ -1,7 +1,7 @@
 """The descriptor set that LimeDB ships: all messages and services, with the comments of proto/.
 
-It owns the file's place, and which of its files defines a name. It must never know who asks for it: Envoy's
-transcoder and the reflection of a node do.
+It owns the file's place, and which of its files defines a name. It must never know its users: Envoy's
+transcoder and the reflection of a node.
 
 Tested in tests/wire/test_descriptors.py.
 """
@@ -25,12 +25,12 @@ def path() -> Path:
 
 
 def files() -> list[FileDescriptorProto]:
-    """All files of the descriptor set. It is read anew at each call."""
+    """All files of the descriptor set. Each call reads it again."""
     return list(FileDescriptorSet.FromString(path().read_bytes()).file)
 
 
 class Index:
-    """Finds files by what they define. A file that comes twice counts by its first form."""
+    """Finds files by their definitions. If a file appears twice, the first one counts."""
 
     def __init__(self, files: Iterable[FileDescriptorProto]) -> None:
         self._files: dict[str, FileDescriptorProto] = {}
@@ -59,8 +59,8 @@ class Index:
         return list(found.values())
 
     def of_symbol(self, name: str) -> list[FileDescriptorProto]:
-        """The file that defines a full name, be it of a service, a method, a message, a field, an enum or one
-        of its values, with all that it imports. KeyError: none does.
+        """The file that defines a full name (of a service, a method, a message, a field, an enum or one of
+        its values), with all that it imports. KeyError: none does.
         """
         return self.with_imports(self._by_symbol[name])
 

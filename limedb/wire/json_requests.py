@@ -1,7 +1,7 @@
-"""Requests in JSON against the messages that they are to be: protobuf's parser refuses in words of its own.
+"""Checks requests in JSON against their messages, since protobuf's parser refuses in words of its own.
 
-It owns the refusals, each in one line that names the field, its place in a list and what it must be. They are
-those of REST, which Envoy checks by `launch/json_body.lua`. It must never build a message.
+It owns the refusals, each in one line that names the field, its place in a list and its correct form. They
+are the same as for REST, which Envoy checks by `launch/json_body.lua`. It must never build a message.
 
 Tested in tests/wire/test_json_requests.py, by the cases of REST.
 """
@@ -28,17 +28,17 @@ _DEMANDS = {
     "Illegal trailing comma before end of object": "no comma",
     "Illegal trailing comma before end of array": "no comma",
 }
-"""What Python's parser misses, in our words."""
+"""Mistakes that Python's parser misses, in our words."""
 
 
 class _Doubled(dict[str, object]):
-    """An object in which a name is there twice. twice: that name."""
+    """An object in which a name appears twice. twice: that name."""
 
     twice = ""
 
 
 def parsed(data: bytes, message: Descriptor) -> dict[str, Any]:
-    """A request's fields as JSON has them. MalformedRequestError: it isn't this message."""
+    """A request's fields as in JSON. MalformedRequestError: it isn't this message."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:

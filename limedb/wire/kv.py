@@ -22,7 +22,7 @@ SetMessage = kv_pb2.SetRequest | kv_pb2.SetDirectRequest
 
 
 def write_from(request: SetMessage, kind: str) -> Write:
-    """The write that a Set or SetDirect asks for. kind: of its content, value or blob."""
+    """The write that a Set or SetDirect requests. kind: of its content, value or blob."""
     value = request.blob if kind == "blob" else request.value
     if isinstance(request, kv_pb2.SetDirectRequest):
         return Write(request.key, value, ttl_ms_of(request), expires_at_ms=request.expires_at_ms)
@@ -40,27 +40,27 @@ def write_from(request: SetMessage, kind: str) -> Write:
 
 
 def delete_from(request: kv_pb2.DeleteRequest) -> Write:
-    """The write that a Delete asks for."""
+    """The write that a Delete requests."""
     key, attempt = request.idempotency_key, request.attempt
     return Write(request.key, None, 0, key, attempt, condition=condition_from(request))
 
 
 def increment_from(request: kv_pb2.IncrementRequest) -> Write:
-    """The write that an Increment asks for."""
+    """The write that an Increment requests."""
     by = request.by if request.HasField("by") else 1
     key, attempt = request.idempotency_key, request.attempt
     return Write(request.key, str(request.initial + by), request.ttl_ms, key, attempt, edit=Increment(by))
 
 
 def append_from(request: kv_pb2.AppendRequest, kind: str, most: int) -> Write:
-    """The write that an Append asks for. kind: of its content, value or blob. most: bytes of a value."""
+    """The write that an Append requests. kind: of its content, value or blob. most: bytes of a value."""
     value = request.blob if kind == "blob" else request.value
     key, attempt = request.idempotency_key, request.attempt
     return Write(request.key, value, request.ttl_ms, key, attempt, edit=Append(most))
 
 
 def get_and_set_from(request: kv_pb2.GetAndSetRequest, kind: str, most: int) -> Write:
-    """The write that a GetAndSet asks for. kind, most: as in `append_from`."""
+    """The write that a GetAndSet requests. kind, most: as in `append_from`."""
     return Write(
         request.key,
         request.blob if kind == "blob" else request.value,
@@ -75,7 +75,7 @@ def get_and_set_from(request: kv_pb2.GetAndSetRequest, kind: str, most: int) -> 
 
 
 def get_and_delete_from(request: kv_pb2.GetAndDeleteRequest) -> Write:
-    """The write that a GetAndDelete asks for."""
+    """The write that a GetAndDelete requests."""
     return Write(request.key, None, 0, request.idempotency_key, request.attempt, edit=Swap())
 
 
@@ -111,7 +111,7 @@ def _show_previous(answer: kv_pb2.GetAndSetResponse | kv_pb2.GetAndDeleteRespons
 
 
 def batch_write_from(item: kv_pb2.BatchWrite, kind: str) -> Write:
-    """The write that an item of a BatchSet asks for. kind: of its content, value, blob or delete."""
+    """The write that an item of a BatchSet requests. kind: of its content, value, blob or delete."""
     value = None if kind == "delete" else item.blob if kind == "blob" else item.value
     return Write(
         item.key,

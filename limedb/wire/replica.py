@@ -33,7 +33,7 @@ class Fenced(Protocol):
 
 
 def check_epoch(response: Fenced) -> None:
-    """StaleEpochError: the replica did nothing, for it knows a newer topology, which the error carries."""
+    """StaleEpochError: the replica did nothing, since it knows a newer topology, which the error carries."""
     if response.newer.epoch:  # a sub-message that isn't set reads as empty
         raise StaleEpochError(topology_from(response.newer))
 
@@ -47,7 +47,7 @@ def read_request(keys: Sequence[str], fence: Fence, most: int | None = None) -> 
 
 def read_response(held: Iterable[Held], marks_damaged: bool) -> replica_pb2.ReadResponse:
     """The records of a replica, for a peer. marks_damaged: the peer understands damaged records; otherwise
-    they are raised (RecordDamagedError), lest it takes them to be absent.
+    they are raised (RecordDamagedError), so that it doesn't take them to be absent.
     """
     return replica_pb2.ReadResponse(results=[_read_result(each, marks_damaged) for each in held])
 

@@ -107,7 +107,7 @@ def paths_by_methods() -> dict[str, str]:
 
 
 def requests() -> dict[str, dict[str, str | bool]]:
-    """For each path, up to its variable, what a request takes.
+    """For each path, up to its variable, the fields that a request takes.
 
     message: its full name. takes: the fields that may stand in the query. has_body: they may stand in a body,
     too. needs_body: without one it would ask for nothing. ignores_unknown: parameters of the query that it
@@ -145,7 +145,7 @@ class Details(NamedTuple):
     grpc: str
     """gRPC's trailer, in base64."""
     connect: list[dict[str, str]]
-    """In JSON as the Connect protocol has it."""
+    """In JSON, in the form of the Connect protocol."""
 
 
 def details_of(error: LimeDBError) -> Details:

@@ -19,7 +19,7 @@ from limedbpb.v1 import kv_pb2
 
 
 def transaction_from(request: kv_pb2.TxnRequest) -> Transaction:
-    """The transaction that a Txn asks for. InvalidRequestError: a step names nothing."""
+    """The transaction that a Txn requests. InvalidRequestError: a step names nothing."""
     return Transaction(
         tuple(Comparison(one.key, condition_from(one) or Condition()) for one in request.compare),
         _steps("success", request.success),

@@ -26,7 +26,7 @@ def test_a_state_is_kept_replaced_and_forgotten(tmp_path: Path) -> None:
 def test_what_is_no_state_is_told_with_what_to_do(tmp_path: Path, content: str) -> None:
     data = tmp_path / "a.jsonl"
     progress.state_path(data).write_text(content)
-    with pytest.raises(BulkError, match="remove it to start anew"):
+    with pytest.raises(BulkError, match="remove it to start over"):
         progress.load(data, Imported)
 
 

@@ -208,7 +208,7 @@ async def test_a_cluster_that_was_made_anew_is_told_apart_soon(tmp_path: Path) -
                     await db.get("k")
                 *found, many = await asyncio.gather(*calls, db.get_many(["k", "l"]), return_exceptions=True)
             assert [type(error) for error in found] == [WrongClusterError] * 5
-            assert all("connect anew" in str(error) for error in found)
+            assert all("connect again" in str(error) for error in found)
             assert not any(error.may_pass for error in found)
             with pytest.raises(WrongClusterError):
                 async with asyncio.timeout(60):

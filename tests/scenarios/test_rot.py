@@ -82,8 +82,8 @@ def test_a_single_copy_that_is_damaged_is_data_loss_until_it_is_written_anew(tmp
         assert _values(KEYS, results) == {key: value for key, value in KEYS.items() if key not in lost}
         assert not results[-1].found
         assert not results[-1].error.code
-        wait_for("status tells", lambda: any("write those keys anew" in p for p in status(node).problems))
-        (told,) = (p for p in status(node).problems if "write those keys anew" in p)
+        wait_for("status tells", lambda: any("write those keys again" in p for p in status(node).problems))
+        (told,) = (p for p in status(node).problems if "write those keys again" in p)
         assert ("'rot-003'" in told, "'rot-149'" in told, "they are fetched" in told) == (True, True, False)
         for result in _batch_get(node, sorted(lost), ONE):
             assert "no other replica has it" in result.error.message

@@ -134,7 +134,7 @@ def test_a_value_that_expired_is_saved_anew_only_when_asked(page: Page, rest: ht
     store(rest, key, "old", ttlMs=1)
     expect(page.get_by_text("It has expired, or was deleted, since you opened it.")).to_be_visible()
     assert rest.get(f"/api/v1/get/{key}").status_code == 404
-    page.get_by_role("button", name="Save it anew").click()
+    page.get_by_role("button", name="Save it again").click()
     expect(page.get_by_test_id("value")).to_have_text("mine")
     assert int(stored(rest, key).get("expiresAtMs", 0)) == 0
 
@@ -187,7 +187,7 @@ def test_json_is_indented_and_never_written_anew(page: Page, rest: httpx.Client,
     field = page.get_by_label("New value")
     expect(field).to_have_value(value)
     field.fill(value[:-1])
-    expect(page.get_by_text("It is no JSON any more.")).to_be_visible()
+    expect(page.get_by_text("It is not valid JSON any more.")).to_be_visible()
     expect(page.get_by_role("button", name="Indent")).to_be_disabled()
     field.fill(value)
     page.get_by_role("button", name="Indent").click()

@@ -44,7 +44,7 @@ export function App() {
           onConfirm={leaving.leave}
           onCancel={leaving.stay}
         >
-          What you have changed here is not saved.
+          Your changes here are not saved.
         </Confirm>
       )}
     </div>

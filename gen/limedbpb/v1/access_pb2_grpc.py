@@ -81,14 +81,14 @@ class AccessServiceServicer:
     """
 
     def WhoAmI(self, request, context):
-        """WhoAmI returns who the caller is, and what it may do.
+        """WhoAmI returns the identity of the caller, and its rights.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddUser(self, request, context):
-        """AddUser makes a user. The answer has its token, which nobody can ask for later.
+        """AddUser adds a user. The answer has its token, which nobody can ask for later.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -116,8 +116,8 @@ class AccessServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddJoinToken(self, request, context):
-        """AddJoinToken makes a token with which a new node obtains its certificate, once, from the node that is asked: it has
-        the CA's key.
+        """AddJoinToken makes a token with which a new node obtains its certificate, once, from the called node, which must
+        have the CA's key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

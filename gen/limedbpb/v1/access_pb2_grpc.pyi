@@ -37,9 +37,9 @@ class AccessServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AccessServiceAsyncStub: ...
     WhoAmI: _grpc.UnaryUnaryMultiCallable[_access_pb2.WhoAmIRequest, _access_pb2.WhoAmIResponse]
-    """WhoAmI returns who the caller is, and what it may do."""
+    """WhoAmI returns the identity of the caller, and its rights."""
     AddUser: _grpc.UnaryUnaryMultiCallable[_access_pb2.AddUserRequest, _access_pb2.AddUserResponse]
-    """AddUser makes a user. The answer has its token, which nobody can ask for later."""
+    """AddUser adds a user. The answer has its token, which nobody can ask for later."""
     ListUsers: _grpc.UnaryUnaryMultiCallable[_access_pb2.ListUsersRequest, _access_pb2.ListUsersResponse]
     """ListUsers returns the users that the caller may manage."""
     DeleteUser: _grpc.UnaryUnaryMultiCallable[_access_pb2.DeleteUserRequest, _access_pb2.DeleteUserResponse]
@@ -47,8 +47,8 @@ class AccessServiceStub:
     RotateToken: _grpc.UnaryUnaryMultiCallable[_access_pb2.RotateTokenRequest, _access_pb2.RotateTokenResponse]
     """RotateToken replaces a user's token: the old one stops working within seconds."""
     AddJoinToken: _grpc.UnaryUnaryMultiCallable[_access_pb2.AddJoinTokenRequest, _access_pb2.AddJoinTokenResponse]
-    """AddJoinToken makes a token with which a new node obtains its certificate, once, from the node that is asked: it has
-    the CA's key.
+    """AddJoinToken makes a token with which a new node obtains its certificate, once, from the called node, which must
+    have the CA's key.
     """
     Join: _grpc.UnaryUnaryMultiCallable[_access_pb2.JoinRequest, _access_pb2.JoinResponse]
     """Join gives a new node its certificate, for such a token."""
@@ -62,9 +62,9 @@ class AccessServiceAsyncStub(AccessServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     WhoAmI: _aio.UnaryUnaryMultiCallable[_access_pb2.WhoAmIRequest, _access_pb2.WhoAmIResponse]  # type: ignore[assignment]
-    """WhoAmI returns who the caller is, and what it may do."""
+    """WhoAmI returns the identity of the caller, and its rights."""
     AddUser: _aio.UnaryUnaryMultiCallable[_access_pb2.AddUserRequest, _access_pb2.AddUserResponse]  # type: ignore[assignment]
-    """AddUser makes a user. The answer has its token, which nobody can ask for later."""
+    """AddUser adds a user. The answer has its token, which nobody can ask for later."""
     ListUsers: _aio.UnaryUnaryMultiCallable[_access_pb2.ListUsersRequest, _access_pb2.ListUsersResponse]  # type: ignore[assignment]
     """ListUsers returns the users that the caller may manage."""
     DeleteUser: _aio.UnaryUnaryMultiCallable[_access_pb2.DeleteUserRequest, _access_pb2.DeleteUserResponse]  # type: ignore[assignment]
@@ -72,8 +72,8 @@ class AccessServiceAsyncStub(AccessServiceStub):
     RotateToken: _aio.UnaryUnaryMultiCallable[_access_pb2.RotateTokenRequest, _access_pb2.RotateTokenResponse]  # type: ignore[assignment]
     """RotateToken replaces a user's token: the old one stops working within seconds."""
     AddJoinToken: _aio.UnaryUnaryMultiCallable[_access_pb2.AddJoinTokenRequest, _access_pb2.AddJoinTokenResponse]  # type: ignore[assignment]
-    """AddJoinToken makes a token with which a new node obtains its certificate, once, from the node that is asked: it has
-    the CA's key.
+    """AddJoinToken makes a token with which a new node obtains its certificate, once, from the called node, which must
+    have the CA's key.
     """
     Join: _aio.UnaryUnaryMultiCallable[_access_pb2.JoinRequest, _access_pb2.JoinResponse]  # type: ignore[assignment]
     """Join gives a new node its certificate, for such a token."""
@@ -90,7 +90,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.WhoAmIRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.WhoAmIResponse, _abc.Awaitable[_access_pb2.WhoAmIResponse]]:
-        """WhoAmI returns who the caller is, and what it may do."""
+        """WhoAmI returns the identity of the caller, and its rights."""
 
     @_abc_1.abstractmethod
     def AddUser(
@@ -98,7 +98,7 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.AddUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.AddUserResponse, _abc.Awaitable[_access_pb2.AddUserResponse]]:
-        """AddUser makes a user. The answer has its token, which nobody can ask for later."""
+        """AddUser adds a user. The answer has its token, which nobody can ask for later."""
 
     @_abc_1.abstractmethod
     def ListUsers(
@@ -130,8 +130,8 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_pb2.AddJoinTokenRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.AddJoinTokenResponse, _abc.Awaitable[_access_pb2.AddJoinTokenResponse]]:
-        """AddJoinToken makes a token with which a new node obtains its certificate, once, from the node that is asked: it has
-        the CA's key.
+        """AddJoinToken makes a token with which a new node obtains its certificate, once, from the called node, which must
+        have the CA's key.
         """
 
     @_abc_1.abstractmethod

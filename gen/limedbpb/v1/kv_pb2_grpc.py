@@ -138,9 +138,9 @@ class KVServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Increment(self, request, context):
-        """Increment adds to a counter, which is the decimal text of an int64, and answers the sum. No increment is lost, and
-        none counts twice that is sent again with its idempotency key. A value that is no counter, or a sum that is out
-        of range: FAILED_PRECONDITION with the reason EDIT_REFUSED, and nothing is written. Needs the roles read and write.
+        """Increment adds to a counter, which is the decimal text of an int64, and returns the sum. No increment is lost, and
+        one that is sent again with its idempotency key counts once. A value that isn't a counter, or a sum that is out of
+        range: FAILED_PRECONDITION with the reason EDIT_REFUSED, and nothing is written. Needs the roles read and write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,22 +148,22 @@ class KVServiceServicer:
 
     def Append(self, request, context):
         """Append adds text to the end of a text, or bytes to the end of bytes, up to the size of the largest value, and
-        answers the size. As Increment otherwise.
+        returns the size. Otherwise as Increment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAndSet(self, request, context):
-        """GetAndSet stores a value and answers the one before. As Increment otherwise; with an idempotency key both values
-        together may have the bytes of one, since the one before is kept to be answered again.
+        """GetAndSet stores a value and returns the previous one. Otherwise as Increment; with an idempotency key both values
+        together may be no larger than one value may be, since the previous one is kept for repeated answers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAndDelete(self, request, context):
-        """GetAndDelete deletes a key and answers the value that it had. As Increment otherwise.
+        """GetAndDelete deletes a key and returns the value that it had. Otherwise as Increment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,8 +171,8 @@ class KVServiceServicer:
 
     def Txn(self, request, context):
         """Txn changes several keys of one group at once, if all comparisons hold, and takes other steps if one doesn't. Keys
-        of a group have the same tag: what stands between the first { and the next }, as in {cart:7}items. Others never
-        see some of its changes without the rest, at LINEARIZABLE and in transactions. Needs the roles read and write.
+        of a group have the same tag: the text between the first { and the next }, as in {cart:7}items. Others never see
+        some of its changes without the rest, at LINEARIZABLE and in transactions. Needs the roles read and write.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,7 +223,7 @@ class KVServiceServicer:
         resumption some may come twice. The expiry of a value is not a change. OUT_OF_RANGE: there is a gap,
         since too few nodes have all changes from that version on (those that crashed have none from before), or
         the client reads too slowly: watch from now on and, after the first message of that watch, scan.
-        RESOURCE_EXHAUSTED: the node, or this connection, has the most watches that are allowed.
+        RESOURCE_EXHAUSTED: the node, or this connection, has as many watches as it may have.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -232,9 +232,9 @@ class KVServiceServicer:
     def Session(self, request_iterator, context):
         """Session carries numbered requests one way and their answers the other way, each as soon as it is ready,
         in any order. A node limits the unanswered part of a session (requests, items, bytes) and reads no
-        further beyond that. A client that half-closes gets all answers. A stopping node answers all requests
-        that it has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": it has not
-        begun requests without an answer. gRPC only: there is no REST path.
+        further beyond that. A client that half-closes gets all answers. A stopping node answers all requests that it has
+        read and closes the session with UNAVAILABLE and an ErrorInfo of domain "limedb": it has not begun requests without
+        an answer. gRPC only: there is no REST path.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

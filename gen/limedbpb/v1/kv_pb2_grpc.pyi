@@ -40,24 +40,24 @@ class KVServiceStub:
     Delete: _grpc.UnaryUnaryMultiCallable[_kv_pb2.DeleteRequest, _kv_pb2.DeleteResponse]
     """Delete removes a key. Through Envoy's REST the answer is the text 1 or 0."""
     Increment: _grpc.UnaryUnaryMultiCallable[_kv_pb2.IncrementRequest, _kv_pb2.IncrementResponse]
-    """Increment adds to a counter, which is the decimal text of an int64, and answers the sum. No increment is lost, and
-    none counts twice that is sent again with its idempotency key. A value that is no counter, or a sum that is out
-    of range: FAILED_PRECONDITION with the reason EDIT_REFUSED, and nothing is written. Needs the roles read and write.
+    """Increment adds to a counter, which is the decimal text of an int64, and returns the sum. No increment is lost, and
+    one that is sent again with its idempotency key counts once. A value that isn't a counter, or a sum that is out of
+    range: FAILED_PRECONDITION with the reason EDIT_REFUSED, and nothing is written. Needs the roles read and write.
     """
     Append: _grpc.UnaryUnaryMultiCallable[_kv_pb2.AppendRequest, _kv_pb2.AppendResponse]
     """Append adds text to the end of a text, or bytes to the end of bytes, up to the size of the largest value, and
-    answers the size. As Increment otherwise.
+    returns the size. Otherwise as Increment.
     """
     GetAndSet: _grpc.UnaryUnaryMultiCallable[_kv_pb2.GetAndSetRequest, _kv_pb2.GetAndSetResponse]
-    """GetAndSet stores a value and answers the one before. As Increment otherwise; with an idempotency key both values
-    together may have the bytes of one, since the one before is kept to be answered again.
+    """GetAndSet stores a value and returns the previous one. Otherwise as Increment; with an idempotency key both values
+    together may be no larger than one value may be, since the previous one is kept for repeated answers.
     """
     GetAndDelete: _grpc.UnaryUnaryMultiCallable[_kv_pb2.GetAndDeleteRequest, _kv_pb2.GetAndDeleteResponse]
-    """GetAndDelete deletes a key and answers the value that it had. As Increment otherwise."""
+    """GetAndDelete deletes a key and returns the value that it had. Otherwise as Increment."""
     Txn: _grpc.UnaryUnaryMultiCallable[_kv_pb2.TxnRequest, _kv_pb2.TxnResponse]
     """Txn changes several keys of one group at once, if all comparisons hold, and takes other steps if one doesn't. Keys
-    of a group have the same tag: what stands between the first { and the next }, as in {cart:7}items. Others never
-    see some of its changes without the rest, at LINEARIZABLE and in transactions. Needs the roles read and write.
+    of a group have the same tag: the text between the first { and the next }, as in {cart:7}items. Others never see
+    some of its changes without the rest, at LINEARIZABLE and in transactions. Needs the roles read and write.
     """
     SetDirect: _grpc.UnaryUnaryMultiCallable[_kv_pb2.SetDirectRequest, _kv_pb2.SetDirectResponse]
     """SetDirect stores a value on the called node, whichever nodes own the key. It is never routed."""
@@ -81,14 +81,14 @@ class KVServiceStub:
     resumption some may come twice. The expiry of a value is not a change. OUT_OF_RANGE: there is a gap,
     since too few nodes have all changes from that version on (those that crashed have none from before), or
     the client reads too slowly: watch from now on and, after the first message of that watch, scan.
-    RESOURCE_EXHAUSTED: the node, or this connection, has the most watches that are allowed.
+    RESOURCE_EXHAUSTED: the node, or this connection, has as many watches as it may have.
     """
     Session: _grpc.StreamStreamMultiCallable[_kv_pb2.SessionRequest, _kv_pb2.SessionResponse]
     """Session carries numbered requests one way and their answers the other way, each as soon as it is ready,
     in any order. A node limits the unanswered part of a session (requests, items, bytes) and reads no
-    further beyond that. A client that half-closes gets all answers. A stopping node answers all requests
-    that it has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": it has not
-    begun requests without an answer. gRPC only: there is no REST path.
+    further beyond that. A client that half-closes gets all answers. A stopping node answers all requests that it has
+    read and closes the session with UNAVAILABLE and an ErrorInfo of domain "limedb": it has not begun requests without
+    an answer. gRPC only: there is no REST path.
     """
 
 @_typing.type_check_only
@@ -103,24 +103,24 @@ class KVServiceAsyncStub(KVServiceStub):
     Delete: _aio.UnaryUnaryMultiCallable[_kv_pb2.DeleteRequest, _kv_pb2.DeleteResponse]  # type: ignore[assignment]
     """Delete removes a key. Through Envoy's REST the answer is the text 1 or 0."""
     Increment: _aio.UnaryUnaryMultiCallable[_kv_pb2.IncrementRequest, _kv_pb2.IncrementResponse]  # type: ignore[assignment]
-    """Increment adds to a counter, which is the decimal text of an int64, and answers the sum. No increment is lost, and
-    none counts twice that is sent again with its idempotency key. A value that is no counter, or a sum that is out
-    of range: FAILED_PRECONDITION with the reason EDIT_REFUSED, and nothing is written. Needs the roles read and write.
+    """Increment adds to a counter, which is the decimal text of an int64, and returns the sum. No increment is lost, and
+    one that is sent again with its idempotency key counts once. A value that isn't a counter, or a sum that is out of
+    range: FAILED_PRECONDITION with the reason EDIT_REFUSED, and nothing is written. Needs the roles read and write.
     """
     Append: _aio.UnaryUnaryMultiCallable[_kv_pb2.AppendRequest, _kv_pb2.AppendResponse]  # type: ignore[assignment]
     """Append adds text to the end of a text, or bytes to the end of bytes, up to the size of the largest value, and
-    answers the size. As Increment otherwise.
+    returns the size. Otherwise as Increment.
     """
     GetAndSet: _aio.UnaryUnaryMultiCallable[_kv_pb2.GetAndSetRequest, _kv_pb2.GetAndSetResponse]  # type: ignore[assignment]
-    """GetAndSet stores a value and answers the one before. As Increment otherwise; with an idempotency key both values
-    together may have the bytes of one, since the one before is kept to be answered again.
+    """GetAndSet stores a value and returns the previous one. Otherwise as Increment; with an idempotency key both values
+    together may be no larger than one value may be, since the previous one is kept for repeated answers.
     """
     GetAndDelete: _aio.UnaryUnaryMultiCallable[_kv_pb2.GetAndDeleteRequest, _kv_pb2.GetAndDeleteResponse]  # type: ignore[assignment]
-    """GetAndDelete deletes a key and answers the value that it had. As Increment otherwise."""
+    """GetAndDelete deletes a key and returns the value that it had. Otherwise as Increment."""
     Txn: _aio.UnaryUnaryMultiCallable[_kv_pb2.TxnRequest, _kv_pb2.TxnResponse]  # type: ignore[assignment]
     """Txn changes several keys of one group at once, if all comparisons hold, and takes other steps if one doesn't. Keys
-    of a group have the same tag: what stands between the first { and the next }, as in {cart:7}items. Others never
-    see some of its changes without the rest, at LINEARIZABLE and in transactions. Needs the roles read and write.
+    of a group have the same tag: the text between the first { and the next }, as in {cart:7}items. Others never see
+    some of its changes without the rest, at LINEARIZABLE and in transactions. Needs the roles read and write.
     """
     SetDirect: _aio.UnaryUnaryMultiCallable[_kv_pb2.SetDirectRequest, _kv_pb2.SetDirectResponse]  # type: ignore[assignment]
     """SetDirect stores a value on the called node, whichever nodes own the key. It is never routed."""
@@ -144,14 +144,14 @@ class KVServiceAsyncStub(KVServiceStub):
     resumption some may come twice. The expiry of a value is not a change. OUT_OF_RANGE: there is a gap,
     since too few nodes have all changes from that version on (those that crashed have none from before), or
     the client reads too slowly: watch from now on and, after the first message of that watch, scan.
-    RESOURCE_EXHAUSTED: the node, or this connection, has the most watches that are allowed.
+    RESOURCE_EXHAUSTED: the node, or this connection, has as many watches as it may have.
     """
     Session: _aio.StreamStreamMultiCallable[_kv_pb2.SessionRequest, _kv_pb2.SessionResponse]  # type: ignore[assignment]
     """Session carries numbered requests one way and their answers the other way, each as soon as it is ready,
     in any order. A node limits the unanswered part of a session (requests, items, bytes) and reads no
-    further beyond that. A client that half-closes gets all answers. A stopping node answers all requests
-    that it has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": it has not
-    begun requests without an answer. gRPC only: there is no REST path.
+    further beyond that. A client that half-closes gets all answers. A stopping node answers all requests that it has
+    read and closes the session with UNAVAILABLE and an ErrorInfo of domain "limedb": it has not begun requests without
+    an answer. gRPC only: there is no REST path.
     """
 
 class KVServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -187,9 +187,9 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _kv_pb2.IncrementRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_kv_pb2.IncrementResponse, _abc.Awaitable[_kv_pb2.IncrementResponse]]:
-        """Increment adds to a counter, which is the decimal text of an int64, and answers the sum. No increment is lost, and
-        none counts twice that is sent again with its idempotency key. A value that is no counter, or a sum that is out
-        of range: FAILED_PRECONDITION with the reason EDIT_REFUSED, and nothing is written. Needs the roles read and write.
+        """Increment adds to a counter, which is the decimal text of an int64, and returns the sum. No increment is lost, and
+        one that is sent again with its idempotency key counts once. A value that isn't a counter, or a sum that is out of
+        range: FAILED_PRECONDITION with the reason EDIT_REFUSED, and nothing is written. Needs the roles read and write.
         """
 
     @_abc_1.abstractmethod
@@ -199,7 +199,7 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_kv_pb2.AppendResponse, _abc.Awaitable[_kv_pb2.AppendResponse]]:
         """Append adds text to the end of a text, or bytes to the end of bytes, up to the size of the largest value, and
-        answers the size. As Increment otherwise.
+        returns the size. Otherwise as Increment.
         """
 
     @_abc_1.abstractmethod
@@ -208,8 +208,8 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _kv_pb2.GetAndSetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_kv_pb2.GetAndSetResponse, _abc.Awaitable[_kv_pb2.GetAndSetResponse]]:
-        """GetAndSet stores a value and answers the one before. As Increment otherwise; with an idempotency key both values
-        together may have the bytes of one, since the one before is kept to be answered again.
+        """GetAndSet stores a value and returns the previous one. Otherwise as Increment; with an idempotency key both values
+        together may be no larger than one value may be, since the previous one is kept for repeated answers.
         """
 
     @_abc_1.abstractmethod
@@ -218,7 +218,7 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _kv_pb2.GetAndDeleteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_kv_pb2.GetAndDeleteResponse, _abc.Awaitable[_kv_pb2.GetAndDeleteResponse]]:
-        """GetAndDelete deletes a key and answers the value that it had. As Increment otherwise."""
+        """GetAndDelete deletes a key and returns the value that it had. Otherwise as Increment."""
 
     @_abc_1.abstractmethod
     def Txn(
@@ -227,8 +227,8 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_kv_pb2.TxnResponse, _abc.Awaitable[_kv_pb2.TxnResponse]]:
         """Txn changes several keys of one group at once, if all comparisons hold, and takes other steps if one doesn't. Keys
-        of a group have the same tag: what stands between the first { and the next }, as in {cart:7}items. Others never
-        see some of its changes without the rest, at LINEARIZABLE and in transactions. Needs the roles read and write.
+        of a group have the same tag: the text between the first { and the next }, as in {cart:7}items. Others never see
+        some of its changes without the rest, at LINEARIZABLE and in transactions. Needs the roles read and write.
         """
 
     @_abc_1.abstractmethod
@@ -288,7 +288,7 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
         resumption some may come twice. The expiry of a value is not a change. OUT_OF_RANGE: there is a gap,
         since too few nodes have all changes from that version on (those that crashed have none from before), or
         the client reads too slowly: watch from now on and, after the first message of that watch, scan.
-        RESOURCE_EXHAUSTED: the node, or this connection, has the most watches that are allowed.
+        RESOURCE_EXHAUSTED: the node, or this connection, has as many watches as it may have.
         """
 
     @_abc_1.abstractmethod
@@ -299,9 +299,9 @@ class KVServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_kv_pb2.SessionResponse], _abc.AsyncIterator[_kv_pb2.SessionResponse]]:
         """Session carries numbered requests one way and their answers the other way, each as soon as it is ready,
         in any order. A node limits the unanswered part of a session (requests, items, bytes) and reads no
-        further beyond that. A client that half-closes gets all answers. A stopping node answers all requests
-        that it has read and ends the session with UNAVAILABLE and an ErrorInfo of domain "limedb": it has not
-        begun requests without an answer. gRPC only: there is no REST path.
+        further beyond that. A client that half-closes gets all answers. A stopping node answers all requests that it has
+        read and closes the session with UNAVAILABLE and an ErrorInfo of domain "limedb": it has not begun requests without
+        an answer. gRPC only: there is no REST path.
         """
 
 def add_KVServiceServicer_to_server(servicer: KVServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

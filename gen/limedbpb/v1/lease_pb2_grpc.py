@@ -26,9 +26,9 @@ if _version_not_supported:
 
 
 class LeaseServiceStub:
-    """LeaseService gives out leases: keys that are attached to one (SetRequest.lease) are there as long as it is kept alive.
-    A majority of nodes decides when it ends, and any node takes any request. Who knows the id of a lease may keep it,
-    revoke it and attach keys, so show it to nobody else. Needs the role write, for any keys.
+    """LeaseService grants leases: keys that are attached to one (SetRequest.lease) exist as long as somebody keeps it
+    alive. A majority of its replicas decides when it expires, and any node takes any request. Knowing the id of a lease
+    is enough to renew it, revoke it and attach keys, so keep the id secret. Needs the role write, for any keys.
     """
 
     def __init__(self, channel):
@@ -65,9 +65,9 @@ class LeaseServiceStub:
 
 
 class LeaseServiceServicer:
-    """LeaseService gives out leases: keys that are attached to one (SetRequest.lease) are there as long as it is kept alive.
-    A majority of nodes decides when it ends, and any node takes any request. Who knows the id of a lease may keep it,
-    revoke it and attach keys, so show it to nobody else. Needs the role write, for any keys.
+    """LeaseService grants leases: keys that are attached to one (SetRequest.lease) exist as long as somebody keeps it
+    alive. A majority of its replicas decides when it expires, and any node takes any request. Knowing the id of a lease
+    is enough to renew it, revoke it and attach keys, so keep the id secret. Needs the role write, for any keys.
     """
 
     def GrantLease(self, request, context):
@@ -78,30 +78,30 @@ class LeaseServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RenewLease(self, request, context):
-        """RenewLease lets a lease, and the keys that are attached to it, live for its whole time again. NOT_FOUND with the reason
-        LEASE_NOT_FOUND: it has ended.
+        """RenewLease extends a lease, and the keys that are attached to it, to its whole time to live. NOT_FOUND with the
+        reason LEASE_NOT_FOUND: it no longer exists.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def KeepAlive(self, request_iterator, context):
-        """KeepAlive renews leases, one for each message, and answers each in order. An answer without a ttl_ms: the lease has
-        ended; the stream continues. gRPC only: there is no REST path.
+        """KeepAlive renews leases, one for each message, and answers each in order. An answer without a ttl_ms: the lease no
+        longer exists; the stream continues. gRPC only: there is no REST path.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevokeLease(self, request, context):
-        """RevokeLease ends a lease, and deletes the keys that are attached to it. NOT_FOUND: it has ended already.
+        """RevokeLease revokes a lease, and deletes the keys that are attached to it. NOT_FOUND: it no longer exists.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LeaseTimeToLive(self, request, context):
-        """LeaseTimeToLive answers how long a lease lives, and its keys. NOT_FOUND: it has ended.
+        """LeaseTimeToLive returns how long a lease lives, and its keys. NOT_FOUND: it no longer exists.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,9 +144,9 @@ def add_LeaseServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LeaseService:
-    """LeaseService gives out leases: keys that are attached to one (SetRequest.lease) are there as long as it is kept alive.
-    A majority of nodes decides when it ends, and any node takes any request. Who knows the id of a lease may keep it,
-    revoke it and attach keys, so show it to nobody else. Needs the role write, for any keys.
+    """LeaseService grants leases: keys that are attached to one (SetRequest.lease) exist as long as somebody keeps it
+    alive. A majority of its replicas decides when it expires, and any node takes any request. Knowing the id of a lease
+    is enough to renew it, revoke it and attach keys, so keep the id secret. Needs the role write, for any keys.
     """
 
     @staticmethod

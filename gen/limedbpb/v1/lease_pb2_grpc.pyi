@@ -27,9 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LeaseServiceStub:
-    """LeaseService gives out leases: keys that are attached to one (SetRequest.lease) are there as long as it is kept alive.
-    A majority of nodes decides when it ends, and any node takes any request. Who knows the id of a lease may keep it,
-    revoke it and attach keys, so show it to nobody else. Needs the role write, for any keys.
+    """LeaseService grants leases: keys that are attached to one (SetRequest.lease) exist as long as somebody keeps it
+    alive. A majority of its replicas decides when it expires, and any node takes any request. Knowing the id of a lease
+    is enough to renew it, revoke it and attach keys, so keep the id secret. Needs the role write, for any keys.
     """
 
     @_typing.overload
@@ -39,45 +39,45 @@ class LeaseServiceStub:
     GrantLease: _grpc.UnaryUnaryMultiCallable[_lease_pb2.GrantLeaseRequest, _lease_pb2.GrantLeaseResponse]
     """GrantLease makes a lease."""
     RenewLease: _grpc.UnaryUnaryMultiCallable[_lease_pb2.RenewLeaseRequest, _lease_pb2.RenewLeaseResponse]
-    """RenewLease lets a lease, and the keys that are attached to it, live for its whole time again. NOT_FOUND with the reason
-    LEASE_NOT_FOUND: it has ended.
+    """RenewLease extends a lease, and the keys that are attached to it, to its whole time to live. NOT_FOUND with the
+    reason LEASE_NOT_FOUND: it no longer exists.
     """
     KeepAlive: _grpc.StreamStreamMultiCallable[_lease_pb2.KeepAliveRequest, _lease_pb2.KeepAliveResponse]
-    """KeepAlive renews leases, one for each message, and answers each in order. An answer without a ttl_ms: the lease has
-    ended; the stream continues. gRPC only: there is no REST path.
+    """KeepAlive renews leases, one for each message, and answers each in order. An answer without a ttl_ms: the lease no
+    longer exists; the stream continues. gRPC only: there is no REST path.
     """
     RevokeLease: _grpc.UnaryUnaryMultiCallable[_lease_pb2.RevokeLeaseRequest, _lease_pb2.RevokeLeaseResponse]
-    """RevokeLease ends a lease, and deletes the keys that are attached to it. NOT_FOUND: it has ended already."""
+    """RevokeLease revokes a lease, and deletes the keys that are attached to it. NOT_FOUND: it no longer exists."""
     LeaseTimeToLive: _grpc.UnaryUnaryMultiCallable[_lease_pb2.LeaseTimeToLiveRequest, _lease_pb2.LeaseTimeToLiveResponse]
-    """LeaseTimeToLive answers how long a lease lives, and its keys. NOT_FOUND: it has ended."""
+    """LeaseTimeToLive returns how long a lease lives, and its keys. NOT_FOUND: it no longer exists."""
 
 @_typing.type_check_only
 class LeaseServiceAsyncStub(LeaseServiceStub):
-    """LeaseService gives out leases: keys that are attached to one (SetRequest.lease) are there as long as it is kept alive.
-    A majority of nodes decides when it ends, and any node takes any request. Who knows the id of a lease may keep it,
-    revoke it and attach keys, so show it to nobody else. Needs the role write, for any keys.
+    """LeaseService grants leases: keys that are attached to one (SetRequest.lease) exist as long as somebody keeps it
+    alive. A majority of its replicas decides when it expires, and any node takes any request. Knowing the id of a lease
+    is enough to renew it, revoke it and attach keys, so keep the id secret. Needs the role write, for any keys.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GrantLease: _aio.UnaryUnaryMultiCallable[_lease_pb2.GrantLeaseRequest, _lease_pb2.GrantLeaseResponse]  # type: ignore[assignment]
     """GrantLease makes a lease."""
     RenewLease: _aio.UnaryUnaryMultiCallable[_lease_pb2.RenewLeaseRequest, _lease_pb2.RenewLeaseResponse]  # type: ignore[assignment]
-    """RenewLease lets a lease, and the keys that are attached to it, live for its whole time again. NOT_FOUND with the reason
-    LEASE_NOT_FOUND: it has ended.
+    """RenewLease extends a lease, and the keys that are attached to it, to its whole time to live. NOT_FOUND with the
+    reason LEASE_NOT_FOUND: it no longer exists.
     """
     KeepAlive: _aio.StreamStreamMultiCallable[_lease_pb2.KeepAliveRequest, _lease_pb2.KeepAliveResponse]  # type: ignore[assignment]
-    """KeepAlive renews leases, one for each message, and answers each in order. An answer without a ttl_ms: the lease has
-    ended; the stream continues. gRPC only: there is no REST path.
+    """KeepAlive renews leases, one for each message, and answers each in order. An answer without a ttl_ms: the lease no
+    longer exists; the stream continues. gRPC only: there is no REST path.
     """
     RevokeLease: _aio.UnaryUnaryMultiCallable[_lease_pb2.RevokeLeaseRequest, _lease_pb2.RevokeLeaseResponse]  # type: ignore[assignment]
-    """RevokeLease ends a lease, and deletes the keys that are attached to it. NOT_FOUND: it has ended already."""
+    """RevokeLease revokes a lease, and deletes the keys that are attached to it. NOT_FOUND: it no longer exists."""
     LeaseTimeToLive: _aio.UnaryUnaryMultiCallable[_lease_pb2.LeaseTimeToLiveRequest, _lease_pb2.LeaseTimeToLiveResponse]  # type: ignore[assignment]
-    """LeaseTimeToLive answers how long a lease lives, and its keys. NOT_FOUND: it has ended."""
+    """LeaseTimeToLive returns how long a lease lives, and its keys. NOT_FOUND: it no longer exists."""
 
 class LeaseServiceServicer(metaclass=_abc_1.ABCMeta):
-    """LeaseService gives out leases: keys that are attached to one (SetRequest.lease) are there as long as it is kept alive.
-    A majority of nodes decides when it ends, and any node takes any request. Who knows the id of a lease may keep it,
-    revoke it and attach keys, so show it to nobody else. Needs the role write, for any keys.
+    """LeaseService grants leases: keys that are attached to one (SetRequest.lease) exist as long as somebody keeps it
+    alive. A majority of its replicas decides when it expires, and any node takes any request. Knowing the id of a lease
+    is enough to renew it, revoke it and attach keys, so keep the id secret. Needs the role write, for any keys.
     """
 
     @_abc_1.abstractmethod
@@ -94,8 +94,8 @@ class LeaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lease_pb2.RenewLeaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lease_pb2.RenewLeaseResponse, _abc.Awaitable[_lease_pb2.RenewLeaseResponse]]:
-        """RenewLease lets a lease, and the keys that are attached to it, live for its whole time again. NOT_FOUND with the reason
-        LEASE_NOT_FOUND: it has ended.
+        """RenewLease extends a lease, and the keys that are attached to it, to its whole time to live. NOT_FOUND with the
+        reason LEASE_NOT_FOUND: it no longer exists.
         """
 
     @_abc_1.abstractmethod
@@ -104,8 +104,8 @@ class LeaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_lease_pb2.KeepAliveRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_lease_pb2.KeepAliveResponse], _abc.AsyncIterator[_lease_pb2.KeepAliveResponse]]:
-        """KeepAlive renews leases, one for each message, and answers each in order. An answer without a ttl_ms: the lease has
-        ended; the stream continues. gRPC only: there is no REST path.
+        """KeepAlive renews leases, one for each message, and answers each in order. An answer without a ttl_ms: the lease no
+        longer exists; the stream continues. gRPC only: there is no REST path.
         """
 
     @_abc_1.abstractmethod
@@ -114,7 +114,7 @@ class LeaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lease_pb2.RevokeLeaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lease_pb2.RevokeLeaseResponse, _abc.Awaitable[_lease_pb2.RevokeLeaseResponse]]:
-        """RevokeLease ends a lease, and deletes the keys that are attached to it. NOT_FOUND: it has ended already."""
+        """RevokeLease revokes a lease, and deletes the keys that are attached to it. NOT_FOUND: it no longer exists."""
 
     @_abc_1.abstractmethod
     def LeaseTimeToLive(
@@ -122,6 +122,6 @@ class LeaseServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _lease_pb2.LeaseTimeToLiveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_lease_pb2.LeaseTimeToLiveResponse, _abc.Awaitable[_lease_pb2.LeaseTimeToLiveResponse]]:
-        """LeaseTimeToLive answers how long a lease lives, and its keys. NOT_FOUND: it has ended."""
+        """LeaseTimeToLive returns how long a lease lives, and its keys. NOT_FOUND: it no longer exists."""
 
 def add_LeaseServiceServicer_to_server(servicer: LeaseServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -171,7 +171,7 @@ class ReplicaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Release(self, request, context):
-        """Release takes a promise back whose conditional write will never be made.
+        """Release takes back a promise whose conditional write will never be made.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

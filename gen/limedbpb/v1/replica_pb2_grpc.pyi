@@ -59,7 +59,7 @@ class ReplicaServiceStub:
     half of a conditional write.
     """
     Release: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ReleaseRequest, _replica_pb2.ReleaseResponse]
-    """Release takes a promise back whose conditional write will never be made."""
+    """Release takes back a promise whose conditional write will never be made."""
     ListPromises: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ListPromisesRequest, _replica_pb2.ListPromisesResponse]
     """ListPromises returns the promises for the keys in some ranges of tokens, for a new owner."""
     Carry: _grpc.StreamStreamMultiCallable[_replica_pb2.CarryRequest, _replica_pb2.CarryResponse]
@@ -98,7 +98,7 @@ class ReplicaServiceAsyncStub(ReplicaServiceStub):
     half of a conditional write.
     """
     Release: _aio.UnaryUnaryMultiCallable[_replica_pb2.ReleaseRequest, _replica_pb2.ReleaseResponse]  # type: ignore[assignment]
-    """Release takes a promise back whose conditional write will never be made."""
+    """Release takes back a promise whose conditional write will never be made."""
     ListPromises: _aio.UnaryUnaryMultiCallable[_replica_pb2.ListPromisesRequest, _replica_pb2.ListPromisesResponse]  # type: ignore[assignment]
     """ListPromises returns the promises for the keys in some ranges of tokens, for a new owner."""
     Carry: _aio.StreamStreamMultiCallable[_replica_pb2.CarryRequest, _replica_pb2.CarryResponse]  # type: ignore[assignment]
@@ -194,7 +194,7 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replica_pb2.ReleaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.ReleaseResponse, _abc.Awaitable[_replica_pb2.ReleaseResponse]]:
-        """Release takes a promise back whose conditional write will never be made."""
+        """Release takes back a promise whose conditional write will never be made."""
 
     @_abc_1.abstractmethod
     def ListPromises(

@@ -1,4 +1,4 @@
-"""What an entry of a gossip message may contain, whichever node sent it.
+"""The bounds of an entry of a gossip message, whichever node sent it.
 
 It owns the bounds of names, addresses and numbers. It must never judge whether an entry is true: `hearsay.py`
 does. One bad entry is left out; the other entries of its message count.

@@ -81,7 +81,7 @@ class ClockSkewMonitor:
         return round(median(far))
 
     def problem(self) -> str:
-        """What is wrong with the own clock, as a sentence; empty if nothing is."""
+        """The fault of the own clock, as a sentence; empty if there is none."""
         heard, far = self._judged()
         if not heard and self._is_starting():
             return "this node has just started, and has not compared its clock with any peer's yet"

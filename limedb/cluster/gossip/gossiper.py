@@ -220,8 +220,8 @@ class Gossiper:
 
     async def _syn(self, url: str, address: str) -> Ack:
         """Send a SYN over the link. A name that nobody has answered to may be an alias: a link in trouble
-        asks for the node of that name alone, and would never find the one that is there. So that is dialled
-        anew.
+        asks for the node of that name alone, and would never find the one that is there. So the name is
+        dialled again.
         """
         dials = self._errors.get(url) and not self._view.state(url).generation
         digests = self._view.digests(url)

@@ -1,1 +1,1 @@
-"""The topology: who owns what, agreed on by Paxos, and changed one step at a time."""
+"""The topology: the ownership of keys, agreed on by Paxos, and changed one step at a time."""

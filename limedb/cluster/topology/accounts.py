@@ -1,4 +1,4 @@
-"""What the voters of an epoch say of the epochs behind it, and what of that is proven.
+"""The voters' accounts of the epochs after theirs, and the epochs that these prove.
 
 It owns the two counts by which a node believes (`verifier.py` has the argument). It must never ask anybody.
 
@@ -16,7 +16,9 @@ from limedb.ports import Account
 
 
 class _Search(Tally[Account]):
-    """A question that is open as long as anybody may still answer, for what is counted is found meanwhile."""
+    """A question that stays open as long as a node may still answer, since the count may find a later
+    epoch.
+    """
 
     __slots__ = ()
 
@@ -27,9 +29,9 @@ class _Search(Tally[Account]):
 
 
 class Accounts(_Search):
-    """The accounts of an epoch's voters, until a majority of them is behind one epoch that may follow.
+    """The accounts of an epoch's voters, until a majority of them supports one epoch that may follow.
 
-    by_voter: the accounts that hold, by the voter's id. proven: the epoch to go over to, the next one first.
+    by_voter: the valid accounts, by the voter's id. proven: the epoch to adopt, the next one first.
     """
 
     __slots__ = ("_ids", "by_voter", "known", "proven")
@@ -50,7 +52,7 @@ class Accounts(_Search):
         return self.proven is not None
 
     def take(self, node_url: str, answer: Account) -> None:
-        """Count an account, if it can be one."""
+        """Count an account, if it is valid."""
         if not any(map(flaw, answer.since)):
             self.by_voter[self._ids[node_url]] = answer
             self._look()
@@ -59,15 +61,15 @@ class Accounts(_Search):
         """A voter is silent."""
 
     def candidates(self) -> list[Topology]:
-        """The epochs that voters have gone on to; the next one first."""
+        """The epochs that voters have adopted; the next one first."""
         return [c for c in _candidates(self.known, self.by_voter.values()) if self.gone_on(c)]
 
     def gone_on(self, candidate: Topology) -> set[str]:
-        """The voters that have gone on to an epoch, by id."""
+        """The voters that have adopted an epoch, by id."""
         return {v for v, account in self.by_voter.items() if account.at(candidate.epoch) == candidate}
 
     def _look(self) -> None:
-        """Find the next epoch that a majority has gone on to, or has accepted in one ballot."""
+        """Find the next epoch that a majority has adopted, or has accepted in one ballot."""
         for candidate in _candidates(self.known, self.by_voter.values()):
             gone_on = self.gone_on(candidate)
             behind = [gone_on, *(gone_on | voted for voted in self._votes(candidate))]
@@ -76,7 +78,7 @@ class Accounts(_Search):
                 return
 
     def _votes(self, candidate: Topology) -> Iterator[set[str]]:
-        """Those who have accepted it and not heard that it is decided, by ballot."""
+        """The voters that have accepted it and not heard that it is decided, by ballot."""
         open_ = {
             voter: account.acceptor
             for voter, account in self.by_voter.items()
@@ -87,9 +89,9 @@ class Accounts(_Search):
 
 
 class FirstAccounts(_Search):
-    """What the voters of a first topology say to a fresh node, until enough confirm it, one of them known.
+    """The accounts of a first topology's voters to a fresh node, until enough confirm it, one of them known.
 
-    need: a majority of all voters but for this node; one, where the epoch is a founder's.
+    need: a majority of all voters except this node; one, if the epoch is a founder's.
     """
 
     __slots__ = ("_claim", "_knows", "_said")
@@ -118,7 +120,9 @@ class FirstAccounts(_Search):
 
 
 def _candidates(known: Topology, accounts: Iterable[Account]) -> list[Topology]:
-    """What voters have gone on to or accepted, that may come after the known epoch; the next epoch first."""
+    """Epochs that voters have adopted or accepted, and that may follow the known one; the next epoch
+    first.
+    """
     found: dict[Topology, None] = {}
     for account in accounts:
         value = account.acceptor.value

@@ -1,6 +1,6 @@
-"""The own node's part in agreeing, as the node itself and its peers ask for it: a `loopback.TopologyKeeper`.
+"""The own node's part in agreements, as the node itself and its peers use it: a `loopback.TopologyKeeper`.
 
-It owns which of the node's parts answers. It must never answer by itself.
+It owns the choice of the part of the node that answers. It must never answer by itself.
 
 Tested in tests/cluster/topology/test_manager.py.
 """
@@ -16,7 +16,9 @@ from limedb.ports import Account
 
 
 class TopologyAnswers:
-    """Hands each call on. manager: returns the manager, which is made later: it asks this node, too."""
+    """Passes each call on. manager: returns the manager, which is made later, since it asks this node,
+    too.
+    """
 
     def __init__(self, store: TopologyStore, manager: Callable[[], TopologyManager]) -> None:
         self._store, self._manager = store, manager

@@ -1,11 +1,12 @@
-"""A voter looks for itself before it votes for a step.
+"""A voter checks for itself before it votes for a step.
 
 It owns the conditions of each step as far as a voter can see them. It must never take the proposer's word:
-a proposer may be wrong, or no member at all, and a step that is taken too soon loses keys.
+a proposer may be wrong, or not even a member, and a step taken too soon loses keys.
 
-A majority votes, so it is enough that honest voters look. A condition that held once holds for the rest of
-the epoch: a node that has fetched has fetched. Only whether a member is dead may change; a removal that some
-had accepted before it was seen alive again binds nobody, unless it may have been decided (`core/paxos.py`).
+A majority votes, so it is enough that honest voters check. A condition that held once holds for the rest of
+the epoch: a node that has fetched stays complete. Only the death of a member may turn out wrong; a removal
+that some voters accepted before they saw the member alive again binds nobody, unless it may have been decided
+(`core/paxos.py`).
 
 Tested in tests/cluster/topology/test_verifier.py.
 """
@@ -28,7 +29,7 @@ ASK_SECONDS = 1.0
 
 
 class Approval:
-    """One voter's look at steps. transport: reaches all nodes, this one included. has_data: whether the own
+    """One voter's check of steps. transport: reaches all nodes, this one included. has_data: whether the own
     store ever took a write. seen, driver: shared with the change driver of this node.
     """
 
@@ -48,8 +49,8 @@ class Approval:
         self._handover = Handover(transport, driver, clock, seen, ASK_SECONDS)
 
     async def check(self, before: Topology, after: Topology) -> None:
-        """InvalidRequestError: this node sees that the step can't be taken. UnavailableError: not yet, or it
-        can't see that it can.
+        """InvalidRequestError: this node sees that the step is not allowed. UnavailableError: not yet, or
+        this node can't tell.
         """
         if after.writes_suspended and self._has_data():
             raise InvalidRequestError("the cluster holds data and gives way to none")
@@ -61,7 +62,7 @@ class Approval:
             self._check_removed(before, after)
 
     def _check_removed(self, before: Topology, after: Topology) -> None:
-        """No member is removed that lives, as far as this node can see."""
+        """Refuse to remove a member that lives, as far as this node can see."""
         for member in after.members:
             known = before.member(member.node_id)
             is_new = known is not None and known.standing is not MemberState.REMOVING
@@ -71,7 +72,7 @@ class Approval:
                 raise InvalidRequestError(f"{member.url} is alive, so it can't be removed")
 
     async def _check_fetched(self, topology: Topology) -> None:
-        """Reads move when all that fetch have done so."""
+        """Allow reads to move only when all nodes that fetch are done."""
         waiting = fetching(topology, self._topology_store.layout) - self._seen.of(topology)
         answers = await ask_all(sorted(waiting), lambda url: self._transport.progress(url, ASK_SECONDS))
         done = {url for url, progress in answers.items() if has_fetched(progress, topology)}
@@ -80,6 +81,8 @@ class Approval:
             raise UnavailableError(f"{', '.join(sorted(left))} have not fetched all yet, or don't answer")
 
     async def _check_handed_over(self, topology: Topology) -> None:
-        """A change ends when enough old owners of each range refuse reads under the epoch before."""
+        """Allow the end of a change only when enough old owners of each range refuse reads under the previous
+        epoch.
+        """
         if left := await self._handover.unaware(topology):
             raise UnavailableError(f"{', '.join(sorted(left))} don't know of the handover yet")

@@ -1,12 +1,12 @@
 """How fresh nodes make a cluster.
 
-It owns the wait for names, the pledges and the founding. It must never found where a cluster was heard of,
-nor while it has not reached a majority of the nodes that were named to it, itself included: two groups that
-don't reach each other would both found (docs/decisions/0001-who-may-found.md).
+It owns the wait for names, the pledges and the founding. It must never found a cluster if it has heard of
+one, nor before it has reached a majority of the nodes in its list, itself included: otherwise two groups that
+don't reach each other would both found one (docs/decisions/0001-who-may-found.md).
 
-When no new name comes any more, the smallest URL of the fresh nodes asks the others for a pledge, which
-binds a node to one founder for some seconds, and founds the cluster with those that gave it: nothing is
-stored, so all own their ranges at once. Nodes that come later join.
+When no more new names come, the fresh node with the smallest URL asks the others for a pledge, which binds a
+node to one founder for some seconds, and founds the cluster with those that gave it: nothing is stored, so
+all own their ranges at once. Nodes that come later join.
 """
 
 import logging
@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 QUIET_INTERVALS = 2  # without a new name
 MAX_QUIET = 3.0  # seconds: enough where the gossip interval is long, as new names spread at once
-SEED_SECONDS = 3.0  # how long named seeds are waited for
-WELCOME_SECONDS = 20.0  # in which a cluster that is heard lets a node in, unless another change runs
+SEED_SECONDS = 3.0  # how long it waits for named seeds
+WELCOME_SECONDS = 20.0  # in which a known cluster lets a node in, unless another change runs
 PLEDGE_SECONDS = 5.0
 PLEDGE_TIMEOUT = 1.0
 
@@ -53,7 +53,7 @@ _MAY_NOT = (
 
 
 class Bootstrap:
-    """A fresh node's part in founding. seeds: URLs that were named. may_found: whether it has one at all."""
+    """A fresh node's part in founding. seeds: URLs in its list. may_found: whether it takes part at all."""
 
     def __init__(
         self,
@@ -76,14 +76,14 @@ class Bootstrap:
         self._pledged, self._until = "", 0.0
 
     def pledge(self, founder: str) -> str:
-        """As TopologyTransport.pledge: whom this node is pledged to now; "": it can't be founded with, or not
-        by that one. A pledge is given only to the fresh node that is to found by what is known here: to no
-        stranger, nor to one whose turn it isn't, whichever node asks for it.
+        """As TopologyTransport.pledge: the founder to which this node is pledged now; "": it takes part in no
+        founding, or not by that node. It pledges itself only to the fresh node that should found by its own
+        knowledge: never to a stranger, nor to a node whose turn it isn't, whichever node asks for it.
         """
         return self._pledge(founder) if self.may_found(founder) else ""
 
     def may_found(self, founder: str) -> bool:
-        """Whether a node is the fresh one that is to found, by what is known here."""
+        """Whether a node is the fresh one that should found, by this node's knowledge."""
         is_first = founder == min((state.url for state in self._fresh()), default="")
         return is_first and founder < self._view.own_url
 
@@ -98,7 +98,7 @@ class Bootstrap:
 
     @property
     def waiting_for(self) -> str:
-        """Why no cluster is founded, as a sentence; empty: it may be, or it is soon."""
+        """Why nobody founds a cluster, as a sentence; empty: it may be founded, or soon will be."""
         waited = self._clock.monotonic() - self._started
         if not self._is_free() or waited < SEED_SECONDS:
             return ""
@@ -128,7 +128,7 @@ class Bootstrap:
             await self._found()
 
     async def _found(self) -> None:
-        await self._topology_store.save()  # the node_id, before others count on it
+        await self._topology_store.save()  # the node_id, before others rely on it
         own = self._view.own_url
         if self._pledge(own) != own:
             return
@@ -159,11 +159,11 @@ class Bootstrap:
         return saved.topology.is_fresh and not saved.has_left and not saved.rejoins
 
     def _hears_cluster(self) -> str:
-        """A node that says that it is in a cluster; empty: none does."""
+        """A node that reports to be in a cluster; empty: none does."""
         return next((url for url in self._view.peers() if self._view.state(url).cluster_id), "")
 
     def _is_settled(self) -> bool:
-        """Whether all are there that will soon be."""
+        """Whether all expected nodes are there."""
         if self._view.named_for < self._quiet:
             return False
         if all(self._view.reached(url) for url in self._seeds):
@@ -171,7 +171,7 @@ class Bootstrap:
         return self._clock.monotonic() - self._started >= SEED_SECONDS and self._reaches_enough()
 
     def _reaches_enough(self) -> bool:
-        """Whether a majority was reached of the nodes that were named, itself included."""
+        """Whether it has reached a majority of the nodes in its list, itself included."""
         return sum(map(self._view.reached, self._seeds)) + 1 >= majority(len(self._seeds) + 1)
 
     def _is_smallest(self) -> bool:
@@ -179,7 +179,7 @@ class Bootstrap:
         return all(self._view.own_url < state.url for state in self._fresh_living())
 
     def _fresh(self) -> list[NodeState]:
-        """The other fresh nodes that it could found with."""
+        """The other fresh nodes with which it could found a cluster."""
         return [state for state in self._fresh_living() if self._is_active(state.url)]
 
     def _fresh_living(self) -> list[NodeState]:
@@ -195,10 +195,10 @@ class Bootstrap:
 
 
 def is_fresh(state: NodeState) -> bool:
-    """Whether a node says that it belongs to no cluster and wants to."""
+    """Whether a node reports that it belongs to no cluster and wants to join one."""
     return bool(state.node_id) and not state.cluster_id and not state.has_left
 
 
 def member_of(state: NodeState) -> Member:
-    """The member that a node would be."""
+    """A node as a member."""
     return Member(state.node_id, state.url, state.zone, state.virtual_nodes)

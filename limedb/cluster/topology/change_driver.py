@@ -1,7 +1,7 @@
-"""Drives changes of the topology, on one node for all: carries them on, lets nodes in, takes dead ones out.
+"""Drives changes of the topology, on one node for all: continues them, lets nodes in, removes dead ones.
 
-It owns the choice of the next step. It must never rely on being the only one: the smallest living URL among
-the voters leads, so that proposals seldom meet, and that two lead at times harms nothing (`proposer.py`).
+It owns the choice of the next step. It must never rely on being the only one: the voter with the smallest
+living URL leads, so that proposals seldom collide; if two lead at times, that does no harm (`proposer.py`).
 """
 
 import logging
@@ -37,8 +37,9 @@ from limedb.ports import Clock, TopologyTransport
 log = logging.getLogger(__name__)
 
 HELD_UP_SECONDS = 15.0
-"""How long a joining node may be another one (its data was lost) before its join is cancelled, and how long a
-fresh node that was a member is left alone, so that it may hear of it."""
+"""How long a joining node may have another id (its data was lost) before its join is cancelled, and how long
+a fresh node that was a member is left alone, so that it can hear of its removal.
+"""
 
 
 class ChangeDriver:
@@ -77,7 +78,9 @@ class ChangeDriver:
         return first is not None and self._liveness.is_self(first)
 
     async def step(self) -> None:
-        """Do what is due. TopologyChangeError: another came first. UnavailableError: too few voters."""
+        """Take the steps that are due. TopologyChangeError: another change came first. UnavailableError: too
+        few voters.
+        """
         topology = self._topology_store.topology
         if topology.phase is Phase.STREAMING:
             await self._stream(topology)
@@ -87,7 +90,7 @@ class ChangeDriver:
             await self._let_in_or_take_out(topology)
 
     async def gather(self, topology: Topology) -> dict[str, Progress]:
-        """How the new owners do, of those that answer, by URL."""
+        """The progress of the new owners that answer, by URL."""
         return await self._ask_progress(sorted(fetching(topology, self._topology_store.layout)))
 
     def _on_change(self, before: Topology, after: Topology) -> None:
@@ -144,11 +147,9 @@ class ChangeDriver:
     def _is_welcome(self, state: NodeState, topology: Topology) -> bool:
         out_since = self._former.get(state.node_id, float("-inf"))
         if topology.member(state.node_id) or self._clock.monotonic() - out_since < HELD_UP_SECONDS:
-            return (
-                False  # it is in, or out again, and gossip does not say so yet; or it never learned of either
-            )
+            return False  # it is in, or out again, and gossip does not show it; or it never learned of either
         if not state.may_join(topology.cluster_id):
-            return False  # it would not come, and every write would wait for it: its own health says so
+            return False  # it would not come, and every write would wait for it: its own health reports that
         if state.replication_factor == topology.replication_factor:
             return True
         if (state.url, state.replication_factor) not in self._refused:
@@ -162,7 +163,7 @@ class ChangeDriver:
         return False
 
     def _can_do_without(self, topology: Topology, member: Member) -> bool:
-        """Whether the others have what the member had, so that its removal can end."""
+        """Whether the others have the member's data, so that its removal can finish."""
         if len(topology.members) == 1:
             return False
         living = {m.url for m in topology.members if self._liveness.is_alive(m)}
@@ -183,5 +184,5 @@ class ChangeDriver:
         return await ask_all(urls, lambda url: self._transport.progress(url, ASK_SECONDS))
 
     async def _decide(self, topology: Topology, step: Step) -> None:
-        """Have a step decided from one epoch and no other: what was found out holds for that one."""
+        """Let the voters decide a step from one epoch only: the conditions were checked for that one."""
         await self._topology_proposer.decide(only_after(topology, step))

@@ -1,11 +1,11 @@
 """When two clusters meet, one that never took a write gives way to the other.
 
-It owns that decision and its rules. It must never let a node go that holds data, nor before all nodes of
-its cluster are known to hold none and to take none.
+It owns that decision and its rules. It must never let a node with data leave, nor any node before all nodes
+of its cluster are known to hold no data and to take none.
 
-A cluster first decides that it gives way: from then on its replicas refuse writes. Gossip shows a
-node's epoch only when that is on its disk and no write made under an older one runs there; so a node that
-shows that epoch and no data is empty for good, and when all show it all go. Of two clusters with data neither
+A cluster first decides that it gives way: from then on its replicas refuse writes. Gossip shows a node's
+epoch only when that is on its disk and no write made under an older one runs there; so a node that shows that
+epoch and no data stays empty, and when all nodes show that, all leave. Of two clusters with data neither
 gives way.
 """
 
@@ -29,7 +29,7 @@ LONELY_SECONDS = 30.0
 
 
 class ClusterMerge:
-    """A node's part in it. has_data: whether the own store ever took a write."""
+    """A node's part in the merge. has_data: whether the own store ever took a write."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class ClusterMerge:
         self.conflict = ""
 
     async def step(self, leads: bool) -> None:
-        """Look at the other clusters that gossip shows, and act. leads: whether this node is to propose."""
+        """Look at the other clusters that gossip shows, and act. leads: whether this node should propose."""
         others = self._others()
         if others:
             self._seen_at = self._clock.monotonic()
@@ -72,7 +72,7 @@ class ClusterMerge:
         return others
 
     def _judge(self, others: dict[str, list[NodeState]]) -> None:
-        """Say what is wrong, where both hold data or can't be one."""
+        """Report the problem if both hold data or can't become one."""
         conflict = ""
         for cluster_id, states in others.items():
             if self._holds_data() and any(state.has_data for state in states):
@@ -90,14 +90,14 @@ class ClusterMerge:
         return self._has_data() or any(state.has_data for state in self._member_states().values() if state)
 
     def _member_states(self) -> dict[Member, NodeState | None]:
-        """What gossip shows of each of the other members."""
+        """The state of each other member by gossip."""
         others = [m for m in self._topology_store.topology.members if not self._liveness.is_self(m)]
         return {member: self._liveness.own_state_of(member) for member in others}
 
     # --- what to propose
 
     def _proposal(self, others: dict[str, list[NodeState]]) -> bool | None:
-        """Whether to give way from now on; None: it is right as it is."""
+        """Whether to give way from now on; None: no change."""
         topology = self._topology_store.topology
         if topology.writes_suspended:
             is_lonely = self._clock.monotonic() - self._seen_at >= LONELY_SECONDS
@@ -108,7 +108,7 @@ class ClusterMerge:
         return True if any(self._yields_to(i, states) for i, states in others.items()) else None
 
     def _yields_to(self, cluster_id: str, states: list[NodeState]) -> bool:
-        """Whether this cluster, when it is empty, is to give way to that one."""
+        """Whether this cluster, when it is empty, should give way to that one."""
         wanted = self._topology_store.topology.replication_factor
         if all(state.replication_factor != wanted for state in states):
             return False  # it would not be let in

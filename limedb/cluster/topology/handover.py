@@ -1,12 +1,13 @@
 """Whether the owners before a change know of its handover, so that it may end.
 
-It owns that count, for the node that drives the change and for each voter that looks for itself. A change
-ends when so many old owners of each range refuse reads under the epoch before that no majority of them is
-left to read; and when nodes that leave know it, or they would come back. It must never decide the step.
+It owns that count, for the node that drives the change and for each voter that checks for itself. A change
+may finish when so many old owners of each range refuse reads under the previous epoch that no majority of
+them is left for reads; and when leaving nodes know it, since otherwise they would return. It must never
+decide the step.
 
-The driver lets a handover last a little longer where a quorum of the new owners may share no replica with one
-of the old. There the new owners can't know of writes with an idempotency key that began before they knew of
-the handover, less a margin for clocks (`core/idempotency.py`, settled_since). If the change ended at once,
+The driver prolongs a handover a little where a quorum of the new owners may share no replica with one of the
+old. There the new owners can't know of writes with an idempotency key that began before they knew of the
+handover, less a margin for clocks (`core/idempotency.py`, settled_since). If the change finished at once,
 they would refuse each such write for as long as that margin; during the handover the old owners vouch for it.
 
 Tested in tests/cluster/topology/test_handover.py.
@@ -24,7 +25,7 @@ from limedb.core.topology import Fence, Phase, Topology
 from limedb.ports import Clock, TopologyTransport
 
 HELD_SECONDS = 1.5 * MARGIN_MS / 1000
-"""How long a handover lasts at least where quorums part: the margin, and some time for a write's way."""
+"""The least time of a handover where quorums part: the margin, and some time for a write's way."""
 
 
 class Learned(Tally[bool]):
@@ -45,7 +46,7 @@ class Learned(Tally[bool]):
 
 
 def questions(topology: Topology, leaving: Iterable[str], known_to: frozenset[str]) -> list[Learned]:
-    """What must be known before a topology's change may end. known_to: the nodes that know it for certain."""
+    """The conditions for the end of a topology's change. known_to: the nodes that certainly know it."""
     before = Layout(replace(topology, phase=Phase.STREAMING))
     ranges = dict.fromkeys(owners for _, owners in before.segments())
     learned = [Learned(owners.sources_needed, owners.natural, known_to) for owners in ranges]
@@ -67,8 +68,8 @@ def parts(topology: Topology) -> bool:
 
 
 class Handover:
-    """Sends old owners a topology in its handover. transport: reaches all nodes, this one included. seen:
-    those that know it. seconds: how long a node may take for an answer.
+    """Sends a topology in its handover to the old owners. transport: reaches all nodes, this one included.
+    seen: those that know it. seconds: how long a node may take for an answer.
     """
 
     def __init__(
@@ -79,14 +80,14 @@ class Handover:
         self._known_since: tuple[Fence, float] | None = None
 
     def is_ripe(self, topology: Topology) -> bool:
-        """Whether a handover that enough know of has lasted long enough, from the first call on."""
+        """Whether a handover that enough nodes know has lasted long enough, from the first call on."""
         now = self._clock.monotonic()
         if self._known_since is None or self._known_since[0] != topology.fence:
             self._known_since = topology.fence, now
         return now - self._known_since[1] >= HELD_SECONDS or not parts(topology)
 
     async def unaware(self, topology: Topology, leaving: Iterable[str] = ()) -> set[str]:
-        """The nodes that must know it first, and don't or don't answer; empty: the change may end.
+        """The nodes that must know it first, and don't or don't answer; empty: the change may finish.
 
         leaving: nodes that must know it all.
         """

@@ -1,7 +1,7 @@
-"""Which members of the topology are there, as this node sees it by gossip.
+"""Which members of the topology are there, by this node's gossip.
 
-It owns the join of the two: the members, and what is heard at each member's URL. It must never change
-either.
+It owns the combination of the two: the members, and the node that gossip finds at each member's URL. It must
+never change either.
 
 Tested in tests/cluster/topology/test_change_driver.py.
 """
@@ -34,14 +34,14 @@ class Liveness:
         return member.node_id == self._topology_store.node_id
 
     def is_alive(self, member: Member) -> bool:
-        """Whether the member lives, for all that is known."""
+        """Whether the member lives, as far as this node knows."""
         if self.is_self(member):
             return True
         return self._is_alive(member.url) and not self.was_replaced(member)
 
     def was_replaced(self, member: Member) -> bool:
-        """Whether the member's URL is that of another node now, or its node belongs to another cluster, or
-        joins no other than one: it won't come back.
+        """Whether the member's URL is now that of another node, or its node belongs to another cluster, or
+        may only join another one: it won't return.
         """
         if self.is_self(member) or member.url == self._view.own_url:
             return not self.is_self(member)
@@ -62,7 +62,7 @@ class Liveness:
     def absent(self) -> dict[str, float]:
         """For how many seconds members have not been there, by URL; those that are there are left out.
 
-        Of two members at one URL it is the one that stands there.
+        Of two members at one URL it counts the one that is there.
         """
         topology = self._topology_store.topology
         members = [m for m in topology.members if topology.at(m.url) is m]
@@ -70,7 +70,7 @@ class Liveness:
         return {url: seconds for url, seconds in absent.items() if seconds > 0}
 
     def own_state_of(self, member: Member) -> NodeState | None:
-        """The state of a living member of this cluster, by its own word; None: it gave none that holds."""
+        """The state of a living member of this cluster, by its own word; None: it gave no valid one."""
         if member.url == self._view.own_url:
             return self._view.own if self.is_self(member) else None
         state = self._view.state(member.url)

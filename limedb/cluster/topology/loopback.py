@@ -1,4 +1,4 @@
-"""The own node as a peer like any other: what it asks of all, it asks of itself by the same call.
+"""The own node as a peer like any other: it asks itself by the same call as all others.
 
 It owns the choice between the own node and the wire, so that nobody else has to know which is which. It must
 never answer anything itself.
@@ -13,31 +13,33 @@ from limedb.ports import Account, TopologyTransport
 
 
 class TopologyKeeper(Protocol):
-    """A node's own part in agreeing: what it knows, and its acceptor. Peers ask it by a TopologyTransport."""
+    """A node's own part in agreements: its knowledge, and its acceptor. Peers ask it by a
+    TopologyTransport.
+    """
 
     def account(self, after: int) -> Account:
-        """What it knows of the epochs after that one."""
+        """Its account of the epochs after that one."""
 
     async def prepare(self, before: Topology, ballot: Ballot) -> Acceptor[Topology] | Topology:
-        """Promise a ballot for the epoch after `before`; the newer topology where it knows one."""
+        """Promise a ballot for the epoch after `before`; return the newer topology if it knows one."""
 
     async def accept(
         self, before: Topology, ballot: Ballot, after: Topology
     ) -> Acceptor[Topology] | Topology:
-        """Accept `after`; the newer topology where it knows one."""
+        """Accept `after`; return the newer topology if it knows one."""
 
     async def pledge(self, founder: str) -> str:
-        """Whom it lets found its cluster; "" where it isn't fresh."""
+        """The node that it lets found its cluster; "" if it isn't fresh."""
 
     async def learn(self, topology: Topology) -> Topology:
-        """Take a decided topology; the newest that it knows, once no older write runs here."""
+        """Take a decided topology; return the newest that it knows, once no older write runs here."""
 
     def progress(self) -> Progress:
-        """How it does its part of the change that runs."""
+        """The progress of its part of the running change."""
 
 
 class Loopback:
-    """`ports.TopologyTransport` to the own node. Nothing is on the way, so it needs no timeout."""
+    """`ports.TopologyTransport` to the own node. There is no network in between, so it needs no timeout."""
 
     def __init__(self, own: TopologyKeeper) -> None:
         self._own = own

@@ -1,6 +1,6 @@
-"""The manager of the topology: it keeps this node's up to date, and does the node's part of every change.
+"""The manager of the topology: keeps this node's copy up to date, and does the node's part of every change.
 
-It owns the rounds in which that is done, and this node's departure. It must never hold the rules:
+It owns the rounds of that work, and this node's departure. It must never contain the rules:
 `bootstrap.py`, `cluster_merge.py` and `change_driver.py` do.
 """
 
@@ -35,7 +35,7 @@ from limedb.ports import Clock, TopologyTransport
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 0.25
-"""Between two looks while a change runs, where the gossip interval is longer."""
+"""The time between two checks while a change runs, where the gossip interval is longer."""
 
 
 class Handoff(Protocol):
@@ -49,9 +49,9 @@ class Handoff(Protocol):
 
 
 class TopologyManager:
-    """Runs while `run` runs. interval: of gossip, seconds. seeds: URLs that were named. dead_node_timeout: in
-    seconds. has_data: whether the own store ever took a write. nudge: spreads the own state at once.
-    compute: does what takes long beside the event loop. bootstrap_class: of the founding.
+    """Runs while `run` runs. interval: of gossip, seconds. seeds: URLs in its list. dead_node_timeout: in
+    seconds. has_data: whether the own store ever took a write. nudge: spreads the own state at once. compute:
+    runs long computations beside the event loop. bootstrap_class: of the founding.
     """
 
     bootstrap_class = Bootstrap
@@ -126,7 +126,7 @@ class TopologyManager:
 
     @property
     def conflict(self) -> str:
-        """What is wrong with another cluster in sight, as a sentence; empty while nothing is."""
+        """The problem with another cluster in sight, as a sentence; empty: there is none."""
         return self._cluster_merge.conflict
 
     @property
@@ -143,11 +143,11 @@ class TopologyManager:
         return replace(self._handoff.progress(), dead=self._liveness.absent())
 
     async def wait_departed(self) -> str:
-        """Return when this node is out of the topology, with why.
+        """Return when this node is out of the topology, with the reason.
 
-        left: it was decommissioned. removed: it was taken for dead, or hears so after a restart; its data
-        is to be set aside and it may join as a new node. cancelled: its join was; it may do so after a
-        restart.
+        left: it was decommissioned. removed: the others took it for dead, or it learns that after a restart;
+        its data must be set aside, and it may join as a new node. cancelled: its join was cancelled; it may
+        join again after a restart.
         """
         await self._departed.wait()
         return self.departed
@@ -175,7 +175,7 @@ class TopologyManager:
     # --- its work
 
     async def run(self) -> None:
-        """Do what is due until cancelled; then all that was started is cancelled and awaited."""
+        """Do the work that is due until cancelled; then cancel and await everything that was started."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_confirmed())
@@ -187,7 +187,7 @@ class TopologyManager:
             await self._verifier.close()
 
     async def _keep_confirmed(self) -> None:
-        """Have each topology on disk and older writes done soon, and spread that."""
+        """Bring each topology to disk and older writes to their end soon, and spread that."""
         while True:
             topology = self._topology_store.topology
             try:
@@ -234,7 +234,7 @@ class TopologyManager:
             return
 
     async def _catch_up(self) -> None:
-        """Find out whether there is a newer topology, when gossip or a message says so."""
+        """Find out whether there is a newer topology, when gossip or a message claims one."""
         own = self._topology_store.topology
         newer = [state for state in self._view.living() if self._is_newer(state, own)]
         if own.is_fresh:
@@ -261,7 +261,7 @@ class TopologyManager:
         return state.cluster_id == own.cluster_id and state.epoch > own.epoch
 
     def _look_around(self, topology: Topology) -> None:
-        """Note that the cluster knows this node as a member, in this life of it."""
+        """Note that the cluster knows this node as a member, with its present id."""
         self._was_there = self._was_there or any(
             state.cluster_id == topology.cluster_id and state.epoch == topology.epoch
             for state in self._view.living()
@@ -283,7 +283,7 @@ class TopologyManager:
         self._departed.set()
 
     def _note(self, error: LimeDBError) -> None:
-        """Log a trouble once as long as it is the same."""
+        """Log a problem once as long as it is the same."""
         if str(error) != self._trouble:
             log.warning("%s", error)
         self._trouble = str(error)

@@ -1,4 +1,4 @@
-"""What a change of the topology moves, for people to see before it runs.
+"""The effects of a change of the topology, for people to see before it runs.
 
 It owns the figures of a plan. It must never change anything.
 
@@ -14,7 +14,7 @@ from limedb.core.topology import MemberState, Phase, Topology
 
 
 def plan(before: Topology, during: Topology, what: str, epoch: int = 0) -> ChangePlan:
-    """What going over from one epoch to one that streams means. epoch: 0 for a dry run."""
+    """The effects of a change from one epoch to one that streams. epoch: 0 for a dry run."""
     streaming = Layout(during)
     handed_over = Layout(replace(during, phase=Phase.HANDOVER))
     old, new = _shares(Layout(before)), _shares(handed_over)
@@ -29,19 +29,19 @@ def gainers(layout: Layout) -> set[str]:
 
 
 def fetching(topology: Topology, layout: Layout) -> set[str]:
-    """The URLs of those that have to be done before reads may move: all that fetch, and those that join."""
+    """The URLs of nodes that must be done before reads may move: all that fetch, and those that join."""
     if topology.phase is not Phase.STREAMING:
         return set()
     return gainers(layout) | {m.url for m in topology.members if m.standing is MemberState.JOINING}
 
 
 def has_fetched(progress: Progress, topology: Topology) -> bool:
-    """Whether a node has done its part of this change; one that joins may be in another cluster by now."""
+    """Whether a node has done its part of this change; a joining node may be in another cluster by now."""
     return progress.is_done and (progress.cluster_id, progress.epoch) == topology.fence
 
 
 def lacks_sources(during: Topology, living: set[str]) -> float:
-    """The share of all tokens that nobody could fetch while a topology streams, for want of living owners."""
+    """The share of all tokens that nobody could fetch while a topology streams, for lack of living owners."""
     spans = [
         span.size
         for span, owners in Layout(during).segments()

@@ -1,7 +1,7 @@
-"""How this node has the next epoch decided, and sends it to the others.
+"""How this node gets the next epoch decided, and sends it to the others.
 
-It owns the proposer's side of Paxos and the tasks that push what was decided. It must never take anything
-for decided that a majority of voters has not accepted.
+It owns the proposer's side of Paxos and the tasks that push decisions. It must never take anything for
+decided that a majority of voters has not accepted.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ ATTEMPTS = 12
 BACKOFF = 0.05  # seconds: the longest first pause after a lost duel; it doubles, to a second
 PUSH_TIMEOUT = 5.0
 POLL_SECONDS = 12.0
-"""By when every voter has answered or failed: PATIENCE, an answer, and an account of what was decided."""
+"""The time by which every voter has answered or failed: PATIENCE, an answer, and an account of decisions."""
 PATIENCE = 4.0
-"""Seconds for which a voter that can't be reached is asked again in the same ballot: voters that are there by
-turns, never enough at one moment, can decide all the same, for each promise and vote stays.
+"""Seconds for which an unreachable voter is asked again in the same ballot: voters can decide even if never
+enough are reachable at one moment, since each promise and vote stays.
 """
 AGAIN_SECONDS = 0.25
 
@@ -67,7 +67,7 @@ class Votes(Tally[Answer]):
 
     @property
     def too_few_answer(self) -> bool:
-        """Whether no majority can be made up of those that answer."""
+        """Whether those that answer can't form a majority."""
         return len(self.voters) - len(self.missing) < self.need
 
     def take(self, node_url: str, answer: Answer) -> None:
@@ -90,8 +90,8 @@ class Votes(Tally[Answer]):
 
 
 class TopologyProposer:
-    """Has steps decided by the voters, this node among them or not. transport: reaches all nodes, this one
-    included. verifier: finds out what was decided, when others were first.
+    """Lets the voters decide steps, whether or not this node is one of them. transport: reaches all nodes,
+    this one included. verifier: finds the decision, when others were first.
     """
 
     def __init__(
@@ -109,10 +109,11 @@ class TopologyProposer:
         self._driver = driver_class(clock, self._tasks)
 
     async def decide(self, step: Step) -> Topology:
-        """Have `step(<newest topology>)` decided; it returns when a majority has accepted it.
+        """Get `step(<newest topology>)` decided; return when a majority has accepted it.
 
-        The step is taken anew when another one came first. TopologyChangeError: it can't be taken (any more).
-        UnavailableError: too few voters answer, or the duels don't end; it may be decided all the same.
+        If another step came first, it applies this one again. TopologyChangeError: the step isn't possible
+        (any more). UnavailableError: too few voters answer, or the duels don't stop; the step may be decided
+        all the same.
         """
         ballot = self._new_ballot()
         for attempt in range(ATTEMPTS):
@@ -127,9 +128,9 @@ class TopologyProposer:
         raise UnavailableError("others kept proposing changes of the topology; try again")
 
     async def finish_open(self, before: Topology, value: Topology) -> None:
-        """Have a decision finished that a voter says was made, where too few are left of those that know.
+        """Complete a decision that a voter reports, if too few of those that know it are left.
 
-        It is an attempt like any other: it comes to the value that was decided, or may have been.
+        It is an attempt like any other: it arrives at the value that was decided, or may have been.
 
         UnavailableError: too few voters answer.
         """
@@ -137,12 +138,14 @@ class TopologyProposer:
             await self._attempt(before, Proposer(self._new_ballot(), value, _ids(before)))
 
     def _new_ballot(self) -> Ballot:
-        """A ballot above what this node promised, under a name that never comes twice, even after a crash."""
+        """A ballot above those that this node promised, under a name that is never used twice, even after a
+        crash.
+        """
         name = f"{self._topology_store.node_id}/{self._rng.getrandbits(64):016x}"
         return Ballot(self._topology_store.saved.acceptor.promised.round + 1, name)
 
     def push(self, topology: Topology, urls: Iterable[str]) -> None:
-        """Send nodes a topology, soon and once; gossip is for those that it doesn't reach."""
+        """Send a topology to nodes, soon and once; gossip informs those that it doesn't reach."""
         for url in sorted(set(urls)):
             self._tasks.start(self._send(url, topology))
 
@@ -151,7 +154,7 @@ class TopologyProposer:
         await self._tasks.close(0)
 
     async def _attempt(self, before: Topology, proposer: Proposer[Topology]) -> Ballot:
-        """One attempt; what was decided or is newer is adopted. The ballot for another one."""
+        """Make one attempt, and adopt a decided or newer topology. Return the ballot for another attempt."""
         ballot = proposer.ballot
         promises = Votes(before, proposer.on_promise, proposer.on_learned)
         await self._poll(promises, lambda url: self._transport.prepare(url, before, ballot, ASK_SECONDS))
@@ -166,9 +169,9 @@ class TopologyProposer:
         return proposer.next_ballot()
 
     async def _poll(self, votes: Votes, send: Callable[[str], Awaitable[Answer]]) -> None:
-        """Ask all voters until enough did as asked, or too few are left that could.
+        """Ask all voters until enough did as asked, or too few could still do so.
 
-        A voter that knows a newer topology names it; the node goes over to one that a majority names.
+        A voter that knows a newer topology names it; the node adopts one that a majority names.
         UnavailableError: fewer than a majority answered.
         """
         call = QuorumCall((votes,), self._clock.monotonic() + POLL_SECONDS)
@@ -221,7 +224,7 @@ async def _patiently(send: Callable[[], Awaitable[Answer]], is_over: Callable[[]
 
 
 def only_after(expected: Topology, step: Step) -> Step:
-    """A step that is taken from one topology and no other: what was found out under it holds for it alone."""
+    """A step from one topology only: its conditions were checked under that one."""
 
     def guarded(before: Topology) -> Topology:
         if before != expected:

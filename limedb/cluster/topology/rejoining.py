@@ -1,4 +1,4 @@
-"""The words of a node that waits for the one cluster in which its data was set aside.
+"""The messages of a node that waits for the one cluster in which its data was set aside.
 
 It owns these words. It must never decide anything: `store.py` and `change_driver.py` keep it from other
 clusters.

@@ -1,6 +1,6 @@
-"""Changes of the topology that people ask for.
+"""Changes of the topology on request.
 
-It owns what is refused, and the words for it. It must never decide by itself that a node goes.
+It owns the refusals and their words. It must never decide by itself that a node leaves.
 """
 
 from collections.abc import Callable
@@ -30,8 +30,8 @@ from limedb.errors import InvalidRequestError, NotMemberError, TopologyChangeErr
 class TopologyRequests:
     """Plans changes and starts them. compute: works plans out.
 
-    All raise NotMemberError on a node without a cluster, TopologyChangeError when it can't be now, and
-    UnavailableError when too few nodes are there to agree.
+    All raise NotMemberError on a node without a cluster, TopologyChangeError if the change isn't possible
+    now, and UnavailableError if too few nodes are there to agree.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class TopologyRequests:
         self._liveness, self._change_driver = liveness, change_driver
 
     async def plan_join(self, url: str, zone: str, virtual_nodes: int) -> ChangePlan:
-        """What would move if such a node joined."""
+        """The effects that the join of such a node would have."""
         before = self._topology()
         if before.at(url):
             raise InvalidRequestError(f"{url} is a member already")
@@ -60,14 +60,14 @@ class TopologyRequests:
         return await self._compute(lambda: plan(before, during, f"{url} joins"))
 
     async def decommission(self, url: str, dry_run: bool) -> ChangePlan:
-        """Let a node hand its ranges over and leave. InvalidRequestError: it is no member."""
+        """Let a node hand its ranges over and leave. InvalidRequestError: it isn't a member."""
         member = self._member(url)
         return await self._change(partial(leave, node_id=member.node_id), f"{url} leaves", dry_run)
 
     async def remove(self, url: str, dry_run: bool) -> ChangePlan:
-        """Take a dead node out; others fetch its ranges from those that have them too.
+        """Remove a dead node; others fetch its ranges from those that have them too.
 
-        InvalidRequestError: it is no member. TopologyChangeError: it lives, or nobody else has its data.
+        InvalidRequestError: it isn't a member. TopologyChangeError: it lives, or nobody else has its data.
         """
         member, topology = self._member(url), self._topology()
         if self._liveness.is_alive(member):
@@ -83,7 +83,7 @@ class TopologyRequests:
         return await self._change(step, f"{url} is removed", dry_run)
 
     async def cancel(self, dry_run: bool) -> ChangePlan:
-        """Give the change up that streams."""
+        """Cancel the streaming change."""
         before = self._topology()
         after = cancel(before)
         what = f"cancelled: {describe(before)}"
@@ -92,7 +92,7 @@ class TopologyRequests:
         return await self._compute(lambda: plan(after, after, what, 0 if dry_run else after.epoch))
 
     async def status(self) -> ChangeStatus | None:
-        """The change that runs, with how its new owners do; None: none runs."""
+        """The running change, with the progress of its new owners; None: none runs."""
         topology = self._topology()
         if topology.phase is Phase.STEADY:
             return None

@@ -22,8 +22,8 @@ class Seen:
         return frozenset(self._urls) if self._fence == topology.fence else frozenset()
 
     def note(self, topology: Topology, urls: Iterable[str]) -> None:
-        """Remember nodes; what was seen in other epochs is forgotten. An answer that comes late, of an older
-        epoch, changes nothing.
+        """Remember nodes; this forgets those of other epochs. A late answer of an older epoch changes
+        nothing.
         """
         last = self._fence
         if last is not None and last.cluster_id == topology.cluster_id and last.epoch > topology.epoch:

@@ -1,4 +1,4 @@
-"""What a node's standing in its cluster keeps it from, in sentences.
+"""The consequences of a node's standing in its cluster, in sentences.
 
 It owns the problems of membership and of the topology. It must never change either.
 """
@@ -23,7 +23,7 @@ class Standing:
         self._store, self._manager, self._verifier, self._view = store, manager, verifier, view
 
     def problems(self) -> Iterator[Problem]:
-        """Why the node takes no requests, and what else is wrong between it and the others."""
+        """The reason why the node takes no requests, and other problems between it and the others."""
         topology, conflict = self._store.topology, self._manager.conflict
         member = topology.member(self._store.node_id)
         if self._manager.departed:
@@ -47,7 +47,7 @@ class Standing:
 
 
 _DEPARTED = {
-    "left": "the node was decommissioned; to let it join anew, stop it and move its data folder away",
+    "left": "the node was decommissioned; to let it rejoin, stop it and move its data folder away",
     "removed": "the node was removed while it was away; it sets its data aside and joins as a new one",
     "cancelled": "the join of this node was cancelled; restart it to try again",
 }

@@ -1,9 +1,9 @@
 """The topology as this node knows it, kept on its disk, and its voice in deciding the next.
 
-It owns the node's newest topology, its layout and its acceptor. It must never confirm what isn't on disk,
-nor go back to an older epoch; nor go over to one on somebody's word: that is a claim, which `verifier.py`
-proves or doesn't. A vote is given only for a valid step, of which `approval.py` has found that
-it loses nothing, and in a ballot that time allows: so nobody can use up the numbers.
+It owns the node's newest topology, its layout and its acceptor. It must never confirm a topology that isn't
+on disk, return to an older epoch, or adopt one on somebody's word: that is a claim, which `verifier.py`
+proves or doesn't. The node votes only for a valid step that loses nothing by the judgement of `approval.py`,
+and only in a ballot that the time allows: so nobody can use up the numbers.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ Prove = Callable[[Topology], Awaitable[None]]
 Approve = Callable[[Topology, Topology], Awaitable[None]]
 
 BALLOT_AHEAD_MS = 3_600_000
-"""By how much the round of a ballot may be above the milliseconds since 1970, for clocks differ. Rounds begin
-at 1 and go up by one an attempt, so an honest one is far below; and the highest that is allowed is the
-highest for a millisecond only.
+"""How far the round of a ballot may be above the milliseconds since 1970, since clocks differ. Rounds begin
+at 1 and rise by one for each attempt, so an honest one is far below; and the highest allowed round rises
+every millisecond.
 """
 MAX_RECENT_MEMBERS = 2000
 """Members of all epochs together that are kept for nodes that missed them."""
@@ -38,8 +38,8 @@ MAX_RECENT_MEMBERS = 2000
 class TopologyStore:
     """A node's topology. It is a `ports.Placement`.
 
-    saved: what the node file held, or `Saved(<new id>)`. drained: returns when no write made under an epoch
-    below the one given runs on this node any more. now_ms: the wall clock.
+    saved: the content of the node file, or `Saved(<new id>)`. drained: returns when no write made under an
+    epoch below the given one runs on this node. now_ms: the wall clock.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TopologyStore:
 
     @property
     def saved(self) -> Saved:
-        """All that the node must not forget, as of now."""
+        """Everything that the node must not forget, as of now."""
         return self._saved
 
     @property
@@ -120,9 +120,9 @@ class TopologyStore:
         return Account((*since, self.topology), self._saved.acceptor)
 
     def ask_first(self, prove: Prove, approve: Approve) -> None:
-        """Have claims proven, and steps approved before a vote: the engine sets these.
+        """Set the functions that prove claims, and approve steps before a vote; the engine calls this.
 
-        prove: goes over to what it finds proven. approve: raises where it can't, as Approval.check.
+        prove: adopts proven topologies. approve: raises an error if it doesn't approve, as Approval.check.
         """
         self._prove, self._approve = prove, approve
 
@@ -139,19 +139,19 @@ class TopologyStore:
     # --- newer topologies
 
     def adopt(self, topology: Topology) -> None:
-        """Take in that somebody claims a topology, as ports.Placement; `prove` goes over to it."""
+        """Note that somebody claims a topology, as ports.Placement; `prove` adopts it."""
         if self.is_news(topology):
             self._claimed.set()
         elif topology.fence == self.topology.fence and topology != self.topology:
             self._dispute(topology)
 
     def settle_claims(self) -> None:
-        """Take it that there is no newer epoch, until it is claimed again."""
+        """Assume that there is no newer epoch, until somebody claims one again."""
         self._claimed.clear()
 
     def go_over(self, topology: Topology) -> None:
-        """Go over to a newer topology of the own cluster, which was proven or decided; a fresh node only to
-        one that it is in.
+        """Adopt a newer topology of the own cluster, which was proven or decided; a fresh node only one in
+        which it is a member.
         """
         if self.is_news(topology):
             member = self.topology.member(self.node_id)
@@ -170,12 +170,12 @@ class TopologyStore:
             )
 
     def forget(self, node_id: str) -> None:
-        """Belong to no cluster any more, as the new node of that id. The store must be empty."""
+        """Leave the cluster and become the new node of that id. The store must be empty."""
         self._become(Saved(node_id))
 
     async def learn(self, topology: Topology) -> Topology:
-        """Prove it and go over, as TopologyTransport.learn; what can't be proven (yet) stays a claim.
-        StoreError: it could not be saved, so nothing is confirmed.
+        """Prove and adopt it, as TopologyTransport.learn; a topology that can't be proven (yet) stays a
+        claim. StoreError: it could not be saved, so nothing is confirmed.
         """
         if self.is_news(topology):
             self.adopt(topology)
@@ -242,7 +242,7 @@ class TopologyStore:
         return acceptor
 
     async def _meet(self, before: Topology) -> None:
-        """Have it proven that the epoch on which a vote is asked is the newest, where it isn't known here."""
+        """Prove that the epoch of a requested vote is the newest, if it isn't known here."""
         if not self.topology.is_fresh and self.is_news(before):
             self.adopt(before)
             await self._prove(before)
@@ -267,8 +267,8 @@ class TopologyStore:
         return ballot.round > self._now_ms() + BALLOT_AHEAD_MS
 
     def _without_void_promise(self, saved: Saved) -> Saved:
-        """What was saved, without the promise of a ballot that nobody can use: an older version gave such to
-        anybody, and then no change was possible any more. Nothing is accepted in such a ballot.
+        """The saved state, without the promise of a ballot that nobody can use: an older version gave such
+        promises to anybody, and then no change was possible any more. Nothing is accepted in such a ballot.
         """
         acceptor = saved.acceptor
         if not self._is_void(acceptor.promised) or self._is_void(acceptor.accepted):
@@ -277,7 +277,7 @@ class TopologyStore:
         return replace(saved, acceptor=replace(acceptor, promised=acceptor.accepted))
 
     def _dispute(self, topology: Topology) -> None:
-        """Say once an epoch that somebody knows another content of it."""
+        """Log, once for each epoch, that somebody knows another content of it."""
         if self._disputed != topology.epoch:
             self._disputed = topology.epoch
             log.critical(
@@ -302,7 +302,7 @@ class TopologyStore:
         return tuple(kept)
 
     def is_news(self, topology: Topology) -> bool:
-        """Whether it would be a step ahead, were it proven."""
+        """Whether it would be a step ahead if it were proven."""
         own = self.topology
         if own.is_fresh:
             may_join = self._saved.rejoins in ("", topology.cluster_id)
@@ -319,7 +319,7 @@ class TopologyStore:
 
 
 async def _nothing_proven(claim: Topology) -> None:
-    """Believe nothing: there is nobody to ask."""
+    """Adopt nothing: there is nobody to ask."""
 
 
 async def _nothing_known(before: Topology, after: Topology) -> None:

@@ -1,25 +1,25 @@
 """How this node comes to believe in a newer topology.
 
-It owns the questions to the members that it knows (`accounts.py` counts what they say). It must never believe
-one message, nor one node.
+It owns the questions to the members that it knows (`accounts.py` counts their answers). It must never believe
+a single message, nor a single node.
 
 The argument. An epoch is decided when a majority of the voters of the epoch before has accepted it in one
 ballot. Votes aren't signed (there are no identities yet), so a vote that somebody shows proves nothing: it
-holds only when the voter itself says it, when this node dials it at the address under which it knows it. So
-from an epoch that it knows a node goes over to a newer one when a majority of the known epoch's voters say,
-each asked by itself, that they have gone on to it, or have accepted it in one and the same ballot; what they
-have in common may be several epochs ahead, where they keep what lies between it is followed step by step. As
-its own voters are a majority of those that it knew, and as data is set aside only on the way from one such
+counts only when the voter itself reports it, when this node dials it at its known address. So from an epoch
+that it knows, a node adopts a newer one when a majority of the known epoch's voters report, each asked
+separately, that they have adopted it, or have accepted it in the same ballot. The epoch that they have in
+common may be several epochs ahead; if they keep the ones in between, the node follows step by step. Since the
+voters that it asks are those of the known epoch, and since data is set aside only on the way from one such
 epoch to the next, data is set aside only when a majority of the members that the node knew has confirmed it.
-A node counts itself only for what it has accepted itself.
+A node counts itself only for epochs that it has accepted itself.
 
-Where voters are lost for good before all have heard, too few may be left to say so: then the open decision is
-finished by Paxos itself (`TopologyProposer.finish_open`), in which the vote of this node counts too.
+If voters are permanently lost before all have heard, too few may remain to report it: then Paxos itself
+completes the open decision (`TopologyProposer.finish_open`), in which the vote of this node counts too.
 
-What can't be promised: that a majority of members lies, or that somebody takes over addresses of members. A
-signature in each account would let anybody carry it; `Account` is the place for it. A fresh node, which has
-nothing to lose, believes a majority of the voters of the document that names it, of which it must know one by
-gossip; the first epoch, which is one founder's, it believes any of them that it knows.
+This doesn't protect against a majority of lying members, nor against somebody who takes over addresses of
+members. With a signature in each account, anybody could carry it; `Account` is the place for it. A fresh
+node, which has nothing to lose, believes a majority of the voters of the document that names it, of which it
+must know one by gossip; for the first epoch, which one founder decided, it believes any voter that it knows.
 """
 
 import asyncio
@@ -40,15 +40,17 @@ log = logging.getLogger(__name__)
 ASK_SECONDS = 1.0
 """How long a voter may take for its account."""
 POLL_SECONDS = 2 * ASK_SECONDS
-"""By when every voter has answered or failed."""
+"""The time by which every voter has answered or failed."""
 PAUSE_SECONDS = 0.2
-"""Between two rounds of questions that proved nothing, so that claims can't make a node ask without end."""
+"""The time between two rounds of questions that proved nothing, so that claims can't make a node ask
+endlessly.
+"""
 MOST_STEPS = 64
-"""Epochs that are followed at once."""
+"""The most epochs that a node follows at once."""
 
 
 class Verifier:
-    """Proves claims, and goes over to what is proven. knows: whether gossip knows a node, by its URL."""
+    """Proves claims, and adopts proven topologies. knows: whether gossip knows a node, by its URL."""
 
     def __init__(
         self,
@@ -68,7 +70,7 @@ class Verifier:
         self.trouble = ""
 
     async def follow(self, claim: Topology) -> None:
-        """Go over to what is proven, if a claim is news. Of those who come meanwhile all share one round."""
+        """Adopt a proven topology, if a claim is new. All callers that come meanwhile share one round."""
         if not self._topology_store.is_news(claim) or flaw(claim):
             return
         if self._round is None or self._round.done():
@@ -95,7 +97,9 @@ class Verifier:
     # --- a member
 
     async def _catch_up(self) -> None:
-        """Go on step by step, as long as a majority of the voters of where it stands says so."""
+        """Proceed step by step, as long as a majority of the voters of the present epoch confirms the
+        next.
+        """
         for _ in range(MOST_STEPS):
             known = self._topology_store.topology
             accounts = await self._accounts(known)
@@ -108,14 +112,14 @@ class Verifier:
             self._judge(accounts)
 
     async def _accounts(self, known: Topology) -> Accounts:
-        """What the voters say, until that is enough for a step."""
+        """The voters' accounts, until they are enough for a step."""
         own = self._topology_store.account(known.epoch)
         accounts = Accounts(known, self._topology_store.node_id, own)
         await self._ask(accounts, known.epoch)
         return accounts
 
     def _judge(self, accounts: Accounts) -> None:
-        """Find what is in the way of a claim, or that there is nothing behind it."""
+        """Find the obstacle to a claim, or that the claim is false."""
         known, candidates = accounts.known, accounts.candidates()
         self.open = next((c for c in candidates if c.epoch == known.epoch + 1), None)
         self.trouble = ""
@@ -136,7 +140,7 @@ class Verifier:
     # --- a fresh node
 
     async def _begin(self, claim: Topology) -> None:
-        """Go over to a first topology."""
+        """Adopt a first topology."""
         accounts = FirstAccounts(claim, self._topology_store.node_id, self._knows)
         await self._ask(accounts, claim.epoch - 1)
         if accounts.is_enough:

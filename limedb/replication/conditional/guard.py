@@ -1,11 +1,11 @@
-"""Keeps a replica's promises: what they forbid doesn't reach the store.
+"""Keeps a replica's promises: records that they forbid don't reach the store.
 
 It owns the way of every record into the store, and the moment at which a promise holds. It must never judge a
 topology: `replica.py` does.
 
-A promise is answered with the stored record, and that must be the last one below it. So the promise is in
-force in memory first, and refuses what comes from then on; then all writes of the key that passed before are
-waited for, while the promise is written down; and only then the record is read.
+A replica answers a promise with the stored record, which must be the last one below it. So the promise first
+takes effect in memory, and refuses all later records; then the replica waits for all earlier writes of the
+key, while it stores the promise on disk; and only then it reads the record.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from limedb.errors import RecordDamagedError, UnavailableError
 from limedb.ports import Applied, Held, KeyPromises, OperationLog, Promised, Store
 
 OVERTAKEN_AT_ONCE = 64
-"""How many keys are looked at for promises to forget, each time that one is made."""
+"""How many keys to check for promises to forget, each time a promise is made."""
 LOOK_MS = 1000
 """How often they are, milliseconds."""
 
@@ -73,7 +73,7 @@ class PromiseGuard:
     # --- records
 
     def enter(self, records: Sequence[Record]) -> Passing:
-        """Count records that are about to be applied; each is followed by one `leave`, however it ends."""
+        """Count records that are about to be applied; call `leave` once after each, whatever the outcome."""
         passing = Passing(records)
         self._passing.add(passing)
         return passing
@@ -85,7 +85,7 @@ class PromiseGuard:
             passing.end()
 
     def apply(self, passing: Passing, now_ms: int, *, copied: bool) -> Awaitable[Sequence[Applied]]:
-        """As Store.apply, but for what is refused."""
+        """As Store.apply, except for refused records."""
         promised, records = self.promised, passing.records
         if promised.by_key or promised.floor:
             refused = promised.refused(records, now_ms, copied=copied)
@@ -107,7 +107,7 @@ class PromiseGuard:
         ]
 
     async def mend(self, key: str, record: Record | None) -> bool:
-        """As Store.mend; False: a promise forbids that the record takes the place of a damaged one."""
+        """As Store.mend; False: a promise forbids the record in place of a damaged one."""
         if record is None:
             await self._store.mend(key, None)
             return True
@@ -158,7 +158,7 @@ class PromiseGuard:
         return found
 
     async def take_over(self, promises: Sequence[KeyPromises]) -> None:
-        """Promise what other replicas have promised; on return that is durable."""
+        """Take over the promises of other replicas; on return they are durable."""
         new = [key for key, ballots in promises if self.promised.take_over(key, ballots)]
         if new:
             waits = [p.ended() for p in self._passing if any(map(p.concerns, new))]

@@ -1,7 +1,7 @@
-"""What an operation makes of a key's record, and what is known of its attempts.
+"""The result of an operation on a key's record, and the knowledge about its attempts.
 
-It owns the judgement of a record and the content that follows it: for a condition, for an edit, for both. It
-must never send.
+It owns the judgement of a record and the next content: for a condition, for an edit, for both. It must never
+send.
 """
 
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ FRESH_MS = MARGIN_MS // 2
 """How long after a write began, by its idempotency key, its first attempt counts as the only one."""
 
 RETRY_SECONDS = 0.1
-"""After which a first attempt that came late may be made anew."""
+"""The time after which a late first attempt may be made again."""
 
 
 class Content(NamedTuple):
-    """What is to be stored. value: None deletes. expires_at: milliseconds since 1970; 0: never. answer: what
-    the caller gets of an edit. outcome: the same as the record remembers it; empty: it need not.
+    """The content to store. value: None deletes. expires_at: milliseconds since 1970; 0: never. answer: of an
+    edit, for the caller. outcome: the form in which the record remembers the answer; empty: it need not.
     """
 
     value: str | bytes | None
@@ -39,8 +39,8 @@ class Content(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """Whether an operation can judge a round. above: it can't: the next ballot is to be above that. settles:
-    it can't before the newest record is on a quorum.
+    """Whether an operation can judge a round. above: it can't, and the next ballot must be above that.
+    settles: it can't before the newest record is on a quorum.
     """
 
     above: int = 0
@@ -51,9 +51,9 @@ GO_ON = Ready()
 
 
 class Operation:
-    """A change of one key: it judges what the key has, and makes the next content from that.
+    """A change of one key: it judges the key's record, and makes the next content from that.
 
-    attempts: of it, so far. settles: how often a half-done write was to be brought to an end. need, total:
+    attempts: of it, so far. settles: how often it has tried to complete a half-done write. need, total:
     replicas, for errors.
     """
 
@@ -62,30 +62,32 @@ class Operation:
         self.settles = self.need = self.total = 0
 
     def sides_of(self, owners: Owners) -> Sequence[Side]:
-        """Of which owners how many are to take part while these change; none: they don't change."""
+        """The owners on each side, and how many of them must take part, while owners change; none: they don't
+        change.
+        """
         return owners.sides(Level.QUORUM)
 
     def begin_round(self, now_ms: int) -> None:
-        """Take notice of the time of a round, milliseconds since 1970."""
+        """Note the time of a round, milliseconds since 1970."""
 
     def next(self, newest: Record | None, now_ms: int) -> Content | None:
-        """What to store on top of the newest record at a time, milliseconds since 1970; None: it may not be
-        changed.
+        """The content to store on top of the newest record at a time, milliseconds since 1970; None: the
+        record may not be changed.
         """
         return None
 
     def may_have_held(self, newest: Record | None, now_ms: int) -> bool:
-        """Whether the newest record, which may not be changed now, might have been earlier, or one that has
-        expired and is purged.
+        """Whether the condition might have held earlier for the newest record, which may not be changed now,
+        or for a record that has expired and is purged.
         """
         return newest is None or (newest.value is not None and is_expired(newest.expires_at, now_ms))
 
     def sent(self, version: int, content: Content) -> None:
-        """Take notice of an attempt that may take effect."""
+        """Note an attempt that may take effect."""
         self.attempts = self.attempts.with_sent(version)
 
     def answer_of(self, own: Past) -> str | bytes | None:
-        """What the attempt answered that made a state. LookupError: it is forgotten."""
+        """The answer of the attempt that made a state. LookupError: it is forgotten."""
         return None
 
     def unknown(self) -> LimeDBError:
@@ -96,7 +98,7 @@ class Operation:
 
     @property
     def may_be_stored(self) -> bool:
-        """Whether some attempt may take effect yet."""
+        """Whether some attempt may still take effect."""
         return bool(self.attempts.sent) or self.attempts.since_ms > 0
 
     @property
@@ -105,12 +107,14 @@ class Operation:
         return False
 
     async def prepare(self, asked: PromiseRound, deadline: float) -> Ready:
-        """Get ready to judge what a quorum has promised with, before `next` is asked. LimeDBError."""
+        """Get ready to judge the records of a quorum that has promised, before `next` is called.
+        LimeDBError.
+        """
         return GO_ON
 
 
 class Look(Operation):
-    """Nothing is to be written: only a half-done write is to be brought to an end."""
+    """Writes nothing: it only completes a half-done write."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key, Attempts())
@@ -140,9 +144,9 @@ class RepeatableOperation(Operation):
         return False
 
     def begin_round(self, now_ms: int) -> None:
-        """As Operation.begin_round. A first attempt that a node reads late, as one that was stopped does, may
-        no longer be the only one, so what became of others is looked for. A version never comes back: it
-        needs no look.
+        """As Operation.begin_round. A first attempt that a node reads late, for example after it was frozen,
+        may no longer be the only one, so the node looks for the outcome of others. For a condition on a
+        version that isn't needed, since a version never returns.
         """
         late_ms = now_ms - self._began_ms
         is_fresh = not self._began_ms or -MARGIN_MS <= late_ms <= FRESH_MS
@@ -152,7 +156,7 @@ class RepeatableOperation(Operation):
             self.attempts = self.attempts._replace(since_ms=self._began_ms - MARGIN_MS)
 
     def unknown(self) -> LimeDBError:
-        """As Operation.unknown. Of a first attempt that came late, its client knows if there is another."""
+        """As Operation.unknown. Only the client knows whether a late first attempt is the only one."""
         if not self._late_ms or self.attempts.sent:
             return super().unknown()
         error = UnavailableError(
@@ -170,7 +174,7 @@ class RepeatableOperation(Operation):
 
 
 class ConditionalWrite(RepeatableOperation):
-    """A client's write that depends on what the key has: by a condition, an edit, or the expiry."""
+    """A client's write that depends on the state of the key: by a condition, an edit, or the expiry."""
 
     def __init__(self, write: Write) -> None:
         name = operation_of(write).id if write.idempotency_key else b""
@@ -237,16 +241,16 @@ class ConditionalWrite(RepeatableOperation):
 
 
 def condition_failed(key: str, condition: Condition, live: Record | None) -> ConditionFailedError:
-    """The error of a condition that doesn't hold. live: the value that the key has; None: none."""
+    """The error of a condition that doesn't hold. live: the current value of the key; None: it has none."""
     failed = ConditionFailedError(key, live.version if live else 0, live is not None, condition.required)
     failed.record = live
     return failed
 
 
 def made_of(write: Write, live: Record | None, now_ms: int) -> Content:
-    """What a write makes of the value that its key has at a time, milliseconds since 1970 (None: it has
-    none). A moment to expire that has passed deletes. What keeps the life of the value keeps its lease, too.
-    EditRefusedError, ValueTooLargeError.
+    """The result of a write on the value that its key has at a time, milliseconds since 1970 (None: it has
+    none). A moment to expire that has passed deletes. A write that keeps the life of the value keeps its
+    lease, too. EditRefusedError, ValueTooLargeError.
     """
     value, answer = write.value, None
     if write.edit is not None:
@@ -259,7 +263,7 @@ def made_of(write: Write, live: Record | None, now_ms: int) -> Content:
 
 
 class OvertakenWrite(Operation):
-    """A write without a condition whose version is final, and which met a promise. record: as it was sent."""
+    """A write without a condition, with a final version, that met a promise. record: as it was sent."""
 
     def __init__(self, record: Record, operation: bytes) -> None:
         super().__init__(record.key, Attempts((record.version,), operation))

@@ -1,25 +1,27 @@
-"""Carries writes that depend on what their key has to their end: promises, the judgement, the record, and
-what became of it. What is judged, and made of the current record, is the operation's own (`operation.py`).
+"""Carries out writes that depend on the current state of their key: promises, the judgement, the record, and
+its fate. The operation itself judges the current record and makes the next one (`operation.py`).
 
-It owns each operation from its first ballot to its outcome. `core/conditional.py` says why an outcome is
-true; here is what follows from it:
+It owns each operation from its first ballot to its outcome. `core/conditional.py` argues why an outcome is
+true. The consequences here:
 
-1. A condition is judged on the newest record of a joint quorum that has promised the ballot, at the time in
+1. It judges a condition on the newest record of a joint quorum that has promised the ballot, at the time in
    the ballot, so that all nodes judge alike whether a value has expired.
-2. A failure is answered only once the record that it was judged on is on a joint quorum. Where it isn't yet,
-   it is written back under its own version, as a read does. That fails where a coordinator died in the middle
-   of a later write; then its content is written anew under the ballot, which ends the other write for good.
-   The version changes though nobody wrote, so it is the last resort: a lock's holder knows its version.
+2. It reports a failed condition only once the judged record is on a joint quorum. Where it isn't yet, it
+   writes the record back under its own version, as a read does. That fails where a coordinator died in the
+   middle of a later write; then it writes the content again under the ballot, which finally overrides the
+   other write. The version changes though nobody wrote, so it is the last resort: a lock's holder knows its
+   version.
 3. A record that was sent and did not reach a quorum is not a failure. The next promises show its fate.
 4. An attempt that may be on some replica still follows the record that it was judged on. Let r be on a
    majority, and the condition fail for it. If the attempt's ballot is below r, it is overtaken. If it is
    above, one of the replicas that promised it has r, from before its promise (rule W), so it was judged on r,
-   and failed. Two things can make the judgement on r another one: r has expired since, and may be purged; or
-   the condition names a version above r, which only a write at ONE can have had. Then the attempt is ended
-   for good in the same way before the failure is answered; else that would change a version for nothing.
+   and failed. Two things can change the judgement on r: r has expired since, and may be purged; or the
+   condition names a version above r, which only a write at ONE can have had. Then it finally overrides the
+   attempt in the same way before it reports the failure; in all other cases that would change a version for
+   nothing.
 5. A replica that has stored something newer than the record, without a promise above it, counts as one that
-   has it: the newer one was written on top.
-6. Promise and record are sent under one epoch. What was sent under an older one is refused (decision 0010),
+   has the record: the newer one was written on top.
+6. Promise and record are sent under one epoch. Replicas refuse messages of an older epoch (decision 0010),
    and then the operation starts over: quorums of neighbouring epochs share a replica (`core/layout.py`,
    Owners), and new owners take over the promises of the old ones (`streaming/transfer.py`).
 """
@@ -68,12 +70,12 @@ RECORD_SECONDS = 30.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.004, 0.25
 """The bounds of the random pause after a ballot that others overtook."""
 WRITES_BACK = 3
-"""How often a half-done write is written back before it is ended by a new version."""
+"""How often to write back a half-done write before overriding it with a new version."""
 RELEASE_SECONDS, SETTLE_SECONDS = 2.0, 5.0
 
 
 class EndedError(Exception):
-    """The way out of an operation that may not change what the key has, a record."""
+    """Raised by an operation that may not change the key's current record."""
 
     def __init__(self, record: Record | None, now_ms: int) -> None:
         super().__init__("the record may not be changed so")
@@ -81,7 +83,9 @@ class EndedError(Exception):
 
 
 class ConditionalProposer:
-    """Writes what depends on what a key has. write_class: of its operations; another one in a subclass."""
+    """Carries out writes that depend on the current state of a key. write_class: of its operations; another
+    one in a subclass.
+    """
 
     write_class = ConditionalWrite
 
@@ -104,8 +108,9 @@ class ConditionalProposer:
         self._turns = KeyTurns()
 
     async def write(self, write: Write, deadline: float) -> Written:
-        """Carry out a write that depends on what its key has. ConditionFailedError, EditRefusedError,
-        ValueTooLargeError; OutcomeUnknownError: it may take effect; UnavailableError: nothing was written.
+        """Carry out a write that depends on the current state of its key. ConditionFailedError,
+        EditRefusedError, ValueTooLargeError; OutcomeUnknownError: it may take effect; UnavailableError:
+        nothing was written.
         """
         operation = self.write_class(write)
         try:
@@ -115,7 +120,7 @@ class ConditionalProposer:
 
     async def carry_out(self, operation: Operation, deadline: float) -> Written:
         """Carry out an operation when it is its key's turn. EndedError: the record may not be changed, and is
-        on a quorum; else the errors of `write`.
+        on a quorum; otherwise the errors of `write`.
         """
         async with self._turn(operation, deadline):
             return await self._run(operation, deadline)
@@ -135,18 +140,18 @@ class ConditionalProposer:
             self._turns.give(operation.key)
 
     async def finish(self, record: Record, operation: bytes, deadline: float) -> Written:
-        """Bring a write without a condition to its end, of a final version, which some replica refused for a
+        """Complete a write without a condition, with a final version, that some replica refused for a
         promise. operation: of its idempotency key; empty: it has none. Errors of `write`.
         """
         return await self._run(OvertakenWrite(record, operation), deadline)
 
     async def settle(self, key: str, deadline: float) -> Record | None:
-        """What stands of a key, once that is on a majority. UnavailableError."""
+        """The valid record of a key, once it is on a majority. UnavailableError."""
         return await self._look(Look(key), deadline)
 
     async def settle_fetched(self, key: str) -> None:
-        """Bring what stands of a key to a majority of its new owners, and to as many of the old ones as the
-        own node, which fetches the key, needs as sources. UnavailableError: not within SETTLE_SECONDS.
+        """Bring the valid record of a key to a majority of its new owners, and to as many of the old ones as
+        this node, which fetches the key, needs as sources. UnavailableError: not within SETTLE_SECONDS.
         """
         await self._look(FetchingLook(key), self._clock.monotonic() + SETTLE_SECONDS)
 
@@ -198,8 +203,8 @@ class ConditionalProposer:
     async def _proceed(
         self, operation: Operation, asked: PromiseRound, layout: Layout, deadline: float
     ) -> tuple[Written | None, int, StaleEpochError | None]:
-        """Go on from promises: the outcome; else what the next ballot must be above, and whether a replica
-        knows a newer topology. EndedError: the record may not be changed.
+        """Continue from the promises: return the outcome; otherwise the ballot that the next one must exceed,
+        and whether a replica knows a newer topology. EndedError: the record may not be changed.
         """
         newest = asked.newest
         states = states_of(newest)
@@ -230,7 +235,7 @@ class ConditionalProposer:
     async def _conclude(
         self, operation: Operation, asked: PromiseRound, layout: Layout, deadline: float, fate: Fate
     ) -> tuple[Written | None, int, StaleEpochError | None]:
-        """As _proceed, where nothing is to be written: an earlier attempt was, or the record may not be
+        """As _proceed, when there is nothing to write: an earlier attempt wrote, or the record may not be
         changed.
         """
         newest, now_ms = asked.newest, wall_ms_of(asked.ballot)
@@ -282,8 +287,8 @@ class ConditionalProposer:
     async def _settle(
         self, operation: Operation, asked: PromiseRound, layout: Layout, deadline: float, *, ends: bool
     ) -> tuple[bool, ReplicaAcks | None, StaleEpochError | None]:
-        """See to it that the newest record is on a quorum; whether it is, with the record that was sent for
-        that. ends: whether a write that may be above it is to be ended, too.
+        """Bring the newest record to a quorum; return whether it is there, with the record that was sent for
+        that. ends: whether to override a write that may be above it, too.
         """
         newest = asked.newest
         if asked.agrees and not ends:
@@ -355,8 +360,8 @@ class ConditionalProposer:
     # --- how
 
     def _has_time(self, operation: Operation, took: float, deadline: float) -> bool:
-        """Whether a record that is sent now may be acknowledged in time; else its outcome would be unknown
-        for nothing. took: the seconds of the promises.
+        """Whether a record that is sent now may be acknowledged in time; otherwise its outcome would
+        needlessly be unknown. took: the seconds of the promises.
         """
         return operation.may_be_stored or self._clock.monotonic() + took < deadline
 

@@ -1,6 +1,6 @@
 """Asks the replicas of a key to promise a ballot.
 
-It owns what counts as promised, and the words for what was not. It must never choose a ballot, nor try again:
+It owns the conditions of success, and the words of a failure. It must never choose a ballot, nor try again:
 `proposer.py` does.
 
 Tested in tests/replication/conditional/test_proposer.py.
@@ -20,9 +20,9 @@ from limedb.replication.replica_errors import failure_text
 class PromiseRound(JointTally[Promised]):
     """A ballot and the replicas' answers.
 
-    records: what those that promised have stored, by URL. highest: what others know of that is higher; 0:
-    nothing. missing: those that did not promise, and why. wanted: of which nodes how many are to promise.
-    made_at: seconds of clock.monotonic.
+    records: the stored records of those that promised, by URL. highest: the highest version or ballot known
+    to others; 0: none. missing: those that did not promise, and why. wanted: the nodes on each side, and how
+    many of them must promise. made_at: seconds of clock.monotonic.
     """
 
     __slots__ = ("asked", "ballot", "highest", "key", "made_at", "missing", "owners", "records", "wanted")
@@ -39,7 +39,7 @@ class PromiseRound(JointTally[Promised]):
         self.missing = {url: replicas.absence(url) for url in owners.write_set if url not in self.asked}
 
     def take(self, node_url: str, answer: Promised) -> None:
-        """Count a replica that has promised; another one failed."""
+        """Count a replica that has promised; any other answer counts as a failure."""
         if answer.is_promised:
             self.records[node_url] = answer.record
             self.ack_by(node_url)

@@ -1,17 +1,17 @@
 """Carries changes of keys that share a tag: each is decided at the register of their group, then stored.
 
-It owns the way from a request to what is stored under its keys. `core/groups.py` says why others see a change
-wholly or not at all; here is what follows from it:
+It owns the way from a request to the records under its keys. `core/groups.py` argues why others see a change
+wholly or not at all. The consequences here:
 
-1. What the register has is stored on a quorum before anything is judged. Before that it must be on a quorum
-   itself, for what one replica alone has may never be decided.
+1. It stores the register's change on a quorum before it judges anything. Before that the register itself must
+   be on a quorum, since a change that only one replica has may never be decided.
 2. The keys are read at LINEARIZABLE while the register's promise holds. A record above the ballot means that
-   somebody has decided later: the ballot is overtaken, and the next one goes above.
-3. A change is answered once its records are on as many replicas as their level asks for. Where that fails, it
-   is decided all the same: its outcome is unknown to its caller, and the next change, read or upkeep stores
-   it.
-4. A read at LINEARIZABLE first stores what the register has. So of two reads, one after the other, the second
-   sees all of a change of which the first saw a part.
+   a later change was decided: the ballot is overtaken, and the next one goes above.
+3. It answers a change once the change's records are on as many replicas as their level requires. If that
+   fails, the change is decided all the same: its outcome is unknown to its caller, and the next change, read
+   or upkeep stores it.
+4. A read at LINEARIZABLE first stores the register's change. So of two consecutive reads, the second sees all
+   of a change of which the first saw a part.
 """
 
 from collections import OrderedDict
@@ -52,19 +52,17 @@ from limedb.replication.write.writer import Writer
 MAX_STORED_KNOWN = 10_000
 """Registers of which a coordinator remembers that their change is stored."""
 LOOKS = 4
-"""How often a transaction that only reads looks again, where others write, before it takes its turn with
-them.
-"""
+"""How often a read-only transaction looks again, where others write, before it takes its turn with them."""
 
 
 MAX_READ_BYTES = MAX_STORED_VALUE
 """Bytes of values that a transaction judges and answers at most."""
 SMALL_BYTES = 1024
-"""Bytes of a value that is kept although nobody reads it."""
+"""Bytes of a value that is kept in memory although nobody reads it."""
 
 
 class Groups:
-    """Changes and reads of groups. form: of what registers hold. now_ms: returns the cluster's time."""
+    """Changes and reads of groups. form: of the values in registers. now_ms: returns the cluster's time."""
 
     def __init__(
         self,
@@ -99,9 +97,7 @@ class Groups:
     async def write_all(
         self, tag: str, writes: Sequence[Write], level: Level, deadline: float
     ) -> list[Written | LimeDBError]:
-        """The outcomes of writes of different keys with one tag, which depend on nothing; many are decided
-        together.
-        """
+        """The outcomes of unconditional writes of different keys with one tag; many are decided together."""
         outcomes: list[Written | LimeDBError] = []
         for portion in _portions(writes):
             outcomes += await self._write_portion(tag, portion, level, deadline)
@@ -178,8 +174,8 @@ class Groups:
         return Ready(above=highest) if highest >= asked.ballot else found
 
     async def end(self, tags: Sequence[str], deadline: float) -> dict[str, LimeDBError]:
-        """Store what the registers of groups have, so that reads of their keys see it; the tags of those
-        where that failed, and why.
+        """Store the changes in the registers of groups, so that reads of their keys see them; return the tags
+        of those where that failed, and why.
         """
         by_register = {register_of(tag): tag for tag in tags}
         failed: dict[str, LimeDBError] = {}
@@ -195,7 +191,9 @@ class Groups:
         return failed
 
     async def clear(self, register: str, version: int, deadline: float) -> None:
-        """Store what a register has, and empty it, unless it has another version by now. UnavailableError."""
+        """Store a register's change, and empty the register, unless it has another version by now.
+        UnavailableError.
+        """
         try:
             await self._proposer.carry_out(Clearing(register, version, self), deadline)
         except EndedError:
@@ -255,11 +253,11 @@ class Groups:
     async def _read(
         self, keys: Sequence[str], read_keys: Container[str], deadline: float
     ) -> dict[str, Record | None]:
-        """What stands of keys. Of several, large values of those that aren't in `read_keys` are left out.
-        LimeDBError.
+        """The valid records of keys. If there are several, it leaves out large values of those that aren't in
+        `read_keys`. LimeDBError.
 
-        Replicas refuse to answer more than some MiB at once, and what a change overwrites may be more. So
-        keys that are too large together are read in halves.
+        Replicas refuse to answer more than some MiB at once, and the values that a change overwrites may be
+        larger. So it reads keys that are too large together in halves.
         """
         found: dict[str, Record | None] = {}
         size, portions = 0, [keys] if keys else []
@@ -283,8 +281,8 @@ class Groups:
         return found
 
     async def _store(self, records: Sequence[Record], level: Level, deadline: float) -> int:
-        """Store records of a change that is decided, under the versions that they have; how many replicas
-        have each at least. LimeDBError: some may be stored, and some not.
+        """Store records of a decided change, under their own versions; return how many replicas have each at
+        least. LimeDBError: some may be stored, and some not.
         """
         jobs = [PendingWrite(Write(record.key, record.value), record) for record in records]
         for job in jobs:
@@ -302,7 +300,7 @@ class Groups:
 
 
 def _slim(read: Read, is_whole: bool) -> Record | None:
-    """What was found; is_whole: with its value, however large that is."""
+    """The record that was found; is_whole: with its value, however large that is."""
     record = read.record
     if isinstance(record, LimeDBError):
         raise record
@@ -312,7 +310,7 @@ def _slim(read: Read, is_whole: bool) -> Record | None:
 
 
 def _portions(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
-    """Writes by as many as can be decided together. Those with an idempotency key are alone."""
+    """Writes in groups that can be decided together. Those with an idempotency key are alone."""
     portion: list[Write] = []
     size = 0
     for write in writes:

@@ -1,4 +1,4 @@
-"""A transaction at the register of its group: how it is judged, and what is decided.
+"""A transaction at the register of its group: its judgement, and the decided change.
 
 It owns the judgement of a transaction's keys, and the change that follows. It must never read or store them:
 `groups.py` does. `core/groups.py` says why a change takes effect wholly or not at all.
@@ -30,7 +30,7 @@ MAX_CHANGE_BYTES = MAX_STORED_VALUE - (1 << 20)
 MAX_OUTCOME_BYTES = 3072
 """Bytes of an answer that the register remembers with the name of a change."""
 RECORD_BYTES = 32
-"""About what a record has beside key and value."""
+"""Roughly the bytes of a record besides key and value."""
 
 Records = Mapping[str, Record | None]
 
@@ -43,7 +43,8 @@ class Preparing(Protocol):
     async def ready(
         self, asked: PromiseRound, keys: Sequence[str], read_keys: Container[str], deadline: float
     ) -> "Ready | Records":
-        """What stands of keys, while a quorum has promised; else why that isn't known. LimeDBError.
+        """The valid records of keys, while a quorum has promised; otherwise the reason why they are unknown.
+        LimeDBError.
 
         read_keys: those whose values count, whatever their size.
         """
@@ -51,7 +52,8 @@ class Preparing(Protocol):
 
 class GroupOperation(RepeatableOperation):
     """A transaction. register: the key of its group's register. judged: its answer, once it was judged;
-    refused: why it can't be carried out. version: of what it stored, if an earlier attempt did; 0: this one.
+    refused: why it can't be carried out. version: of its records, if an earlier attempt stored them; 0: this
+    attempt does.
     """
 
     def __init__(self, register: str, wanted: Transaction, name: bytes, group: Preparing) -> None:
@@ -111,8 +113,8 @@ class GroupOperation(RepeatableOperation):
 def judge(
     wanted: Transaction, records: Records, now_ms: int, version: int
 ) -> tuple[Judged, Sequence[Record]]:
-    """The answer to a transaction on records, at a time (milliseconds since 1970), and what it stores with a
-    version. EditRefusedError, ValueTooLargeError; InvalidRequestError: it stores too much;
+    """The answer to a transaction on records, at a time (milliseconds since 1970), and the records that it
+    stores with a version. EditRefusedError, ValueTooLargeError; InvalidRequestError: it stores too much;
     ResponseTooLargeError: it reads too much.
     """
     succeeded = all(one.condition.holds(records[one.key], now_ms) for one in wanted.comparisons)
@@ -127,7 +129,7 @@ def judge(
 
 
 def _take(step: Step, live: Record | None, now_ms: int, version: int, change: list[Record]) -> StepOutcome:
-    """The outcome of a step. change: is given what it stores."""
+    """The outcome of a step, whose records are added to `change`."""
     if isinstance(step, Lookup):
         return StepOutcome(live is not None, None, live)
     made = made_of(step, live, now_ms)
@@ -144,7 +146,7 @@ def _check_size(change: Sequence[Record]) -> None:
 
 
 def _check_answer(outcomes: Sequence[StepOutcome]) -> None:
-    """A single value is answered whatever its size, as that of a get is."""
+    """A transaction returns a single value whatever its size, as a get does."""
     found = [value_size(one.found.value or "") for one in outcomes if one.found is not None]
     if len(found) > 1 and sum(found) > MAX_ANSWER_BYTES:
         raise ResponseTooLargeError(sum(found), MAX_ANSWER_BYTES, "read fewer keys in one transaction")

@@ -1,6 +1,6 @@
-"""What a client asks of a group: comparisons, and the steps that follow.
+"""A client's request to a group: comparisons, and the steps that follow.
 
-It owns the request, its name in all attempts, and which keys it may have. It must never judge one:
+It owns the request, its name in all attempts, and the limits of its keys. It must never judge one:
 `operation.py` does.
 
 Tested in tests/replication/groups/test_operation.py.
@@ -17,7 +17,7 @@ from limedb.replication.requests import Write
 
 
 class Comparison(NamedTuple):
-    """What a key must have."""
+    """The condition that a key must meet."""
 
     key: str
     condition: Condition
@@ -35,7 +35,7 @@ Step = Write | Lookup
 
 class Transaction(NamedTuple):
     """A change of keys of one group. success: the steps if all comparisons hold; failure: if one doesn't.
-    Each step sees what there was before all of them.
+    Each step sees the state before all of them.
 
     idempotency_key, attempt: as those of a Write.
     """
@@ -53,7 +53,7 @@ class Transaction(NamedTuple):
 
     @property
     def read_keys(self) -> set[str]:
-        """Its keys whose values are judged or answered. Of the others only version and expiry count."""
+        """Its keys whose values are judged or returned. For the others only version and expiry count."""
         compared = {one.key for one in self.comparisons if one.condition.value is not None}
         steps = (*self.success, *self.failure)
         return compared | {s.key for s in steps if isinstance(s, Lookup) or s.edit is not None}
@@ -96,7 +96,7 @@ def _common_tag(keys: Sequence[str]) -> str:
         tag = tag_of(key)
         if not tag:
             raise InvalidRequestError(
-                f"key {brief(key)} has no tag: the keys of a transaction share what stands between their"
+                f"key {brief(key)} has no tag: the keys of a transaction share the text between their"
                 " first { and the next }, as in {cart:7}items"
             )
         if tag != first:

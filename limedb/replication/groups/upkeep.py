@@ -1,12 +1,12 @@
-"""Ends what changes of groups left behind, without anybody asking.
+"""Completes changes of groups that coordinators left half stored, without a request.
 
-It owns the walk over the registers that this node holds. It must never decide what becomes of one:
-`groups.py` does.
+It owns the walk over the registers that this node holds. It must never decide the outcome of one: `groups.py`
+does.
 
 A coordinator that dies between the decision of a change and its records leaves it half stored: reads at
-LINEARIZABLE and the next change store the rest, but reads at QUORUM would see a part for as long as nobody
-does. So a change that is QUIET_MS old is stored by the first owner of its register; by any of them once it is
-OVERDUE_MS old. Then the register is emptied, since what it holds is stored under the keys, too.
+LINEARIZABLE and the next change store the rest, but reads at QUORUM would see a part until then. So the first
+owner of a register stores a change that is QUIET_MS old, and any owner one that is OVERDUE_MS old. Then it
+empties the register, since the records are stored under their keys, too.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Registers(Protocol):
-    """Ends the change of a register."""
+    """Completes the change of a register."""
 
     async def clear(self, register: str, version: int, deadline: float) -> None:
         """See Groups.clear."""
@@ -66,7 +66,7 @@ class GroupUpkeep:
                 log.info("registers of groups could not be looked at: %s", error)
 
     async def look(self) -> None:
-        """End what is old enough on the next page."""
+        """Complete the changes on the next page that are old enough."""
         page = await self._read(KeyRange(self._start, REGISTERS_END), PAGE)
         self._start = REGISTERS if page.is_end else behind(page.records[-1].key)
         for record in page.records:
@@ -79,7 +79,7 @@ class GroupUpkeep:
                     log.info("a change of a group could not be ended: %s", error)
 
     def _is_due(self, register: Record) -> bool:
-        """Whether this node is to end the change of a register."""
+        """Whether this node should complete the change of a register."""
         age_ms = self._now_ms() - wall_ms_of(register.version)
         if age_ms < QUIET_MS:
             return False

@@ -1,38 +1,40 @@
-"""How far back a replica knows operations: what it forgot, and which nodes were the owners meanwhile.
+"""How far back a replica knows operations: what it has forgotten, and which nodes were owners meanwhile.
 
 It owns the account of the topologies of the last minutes. It must never learn one by itself: the replica
 reports each.
 
-A replica that knows nothing of an operation may answer so only where it would know: where it was an owner,
-with its memory, before the operation began, and so were those that it might have been agreed with. Else a
-retry could be agreed anew by owners that never heard of the first attempt.
+A replica may answer that it knows nothing of an operation only if it would know: if it was an owner, with its
+memory, before the operation began, and so were the nodes that might have agreed on it. Otherwise owners that
+never heard of the first attempt could agree on a retry again.
 
 A node that has just joined knows nothing from before. It takes part nevertheless where it needn't know: where
-the key had one owner before, that owner is the same node still, and nothing is agreed on without it. So a
-cluster of one node takes such writes while it gets its second, and so does one with REPLICATION_FACTOR=1
-while a key moves. Why it is safe, be A that owner, B the node that joined last, and an earlier agreement made
-in epoch e:
+the key had one owner before, that owner is still the same node, and every agreement needs it. So a cluster of
+one node takes such writes while it gets its second, and so does one with REPLICATION_FACTOR=1 while a key
+moves. This is safe. Let A be that owner, B the node that joined last, and let an earlier agreement be made in
+epoch e:
 
 1. e is that of A alone, or a later one up to B's joining: A was in each quorum, and is in this one.
-2. e is later: B remembers all since it joined, and so do the others. As ever A, which was there, answers only
-   if the quorums of e intersect the newest ones.
+2. e is later: B remembers all since it joined, and so do the others. As always A, which was there, answers
+   only if the quorums of e intersect the newest ones.
 3. e is earlier: A answers only if the quorums of e had to contain it. It compares them not only with the
    newest owners, but also with itself as the only one (`settled_since`).
 
-So some node that agreed in e is asked again, and remembers or refuses. If A is replaced by another node, B
-refuses. Later, once agreements are possible without A, B answers for nothing from before it joined.
+So some node that agreed in e gets the question again, and remembers or refuses. If another node replaces A, B
+refuses. Later, once agreements are possible without A, B gives no answer about anything from before it
+joined.
 
-All times here are those of the clients' clocks, as the beginnings of operations are. They step back only if
-the clocks are set back by more than MAX_AGE_MS and MARGIN_MS (`ClockSkewGuard.clients_ms`). A time that was
-noted by the fast clock would then refuse operations for as long as that was ahead. So the replica replaces it
-by the present one (`_follow_clock`). That is sound for all that begins from now on, for it began after the
-noted event, too. Operations from before the step have times of the fast clock. As long as such an operation
-may be tried again, its beginning lies in the future, by more than coordinators believe (`proposer.py`); and
-what was on its way through the step lies so far ahead that replicas answer nothing (AHEAD_MS).
+All times here are those of the clients' clocks, like the beginnings of operations. They step back only if the
+clocks are set back by more than MAX_AGE_MS and MARGIN_MS (`ClockSkewGuard.clients_ms`). A time noted by the
+fast clock would then refuse operations for as long as that clock was ahead. So the replica replaces it by the
+present time (`_follow_clock`). That is sound for all operations that begin from now on, since they, too,
+begin after the noted event. Operations from before the step have times of the fast clock. As long as such an
+operation may be tried again, its beginning lies further in the future than coordinators accept
+(`proposer.py`); and an operation that was on its way during the step lies so far ahead that replicas give no
+answer (AHEAD_MS).
 
 A replica also serves requests of epochs that it has not heard of yet. It then judges by every group of owners
 that may decide in such an epoch: a change that it knows to run may be finished by then, or cancelled. If it
-may have missed more than one change, it answers nothing.
+may have missed more than one change, it gives no answer.
 
 Tested in tests/replication/idempotency/test_changing_owners.py and
 tests/replication/idempotency/test_ownership_history.py.
@@ -58,8 +60,8 @@ from limedb.core.topology import Phase, Topology
 from limedb.ports import OperationLog, Placement
 
 AHEAD_MS = MAX_AGE_MS // 2
-"""An operation that begins so many milliseconds later is one from before the clocks were set back. A call is
-on its way for less.
+"""An operation that begins this many milliseconds later is from before the clocks were set back: a call is on
+its way for less.
 """
 
 
@@ -80,7 +82,7 @@ class OwnershipHistory:
         self._joined: Layout | None = None
 
     def follow(self, before: Topology, after: Topology) -> None:
-        """Take in that the topology has changed; to be called when the placement has it."""
+        """Note that the topology has changed; call it when the placement has the new one."""
         now = self._now_ms()
         self._follow_clock(now)
         if before.is_fresh:
@@ -92,8 +94,8 @@ class OwnershipHistory:
         self._log.note(after.fence, self._since if before.is_fresh else now)
 
     def can_tell(self, operation: WriteId, epoch: int) -> bool:
-        """Whether the replica would know the operation, had it been agreed on without it; or whether it
-        needn't, since nothing is agreed on without a node that would. epoch: of the question.
+        """Whether the replica would know the operation if others had agreed on it; or whether it needn't,
+        since every agreement needs a node that would know. epoch: of the question.
         """
         now = self._now_ms()
         self._follow_clock(now)
@@ -115,7 +117,7 @@ class OwnershipHistory:
         return all(self._can_tell(operation, [*tenures, *future]) for future in ([], *futures))
 
     def _follow_clock(self, now: int) -> None:
-        """Replace times that a clock noted which was far ahead of the present one."""
+        """Replace times noted by a clock that was far ahead of the present one."""
         latest = now + MAX_AGE_MS + MARGIN_MS
         if self._log.forgotten_ms > latest:
             self._log.forgotten_ms = now
@@ -130,7 +132,7 @@ class OwnershipHistory:
         return not settled and self._needs_the_only_owner(operation.token, tenures[-1].owners)
 
     def _needs_the_only_owner(self, token: int, owners: Owners) -> bool:
-        """Whether, when this node joined, a key had one owner, without which its owners agree on nothing."""
+        """Whether, when this node joined, a key had one owner, which every agreement of its owners needs."""
         if self._joined is None:
             return False
         url, now = sole_owner(self._joined.of(token)), self._learned[-1].layout
@@ -149,7 +151,7 @@ class OwnershipHistory:
             yield OwnershipEpoch(epoch, False, self._since, Owners(owners.natural, (), owners.replicas))
 
     def _drop_old(self, now: int) -> None:
-        """Keep what was in force within the age of an operation: of the older ones, the newest."""
+        """Keep the topologies of the time in which an operation may be retried, and the newest older one."""
         oldest = now - MAX_AGE_MS - MARGIN_MS
         superseded = bisect_left([learned.at_ms for learned in self._learned[1:]], oldest)
         del self._learned[:superseded]

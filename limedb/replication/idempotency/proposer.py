@@ -1,16 +1,16 @@
-"""Agrees with the replicas of a key which version an operation has (`core/idempotency.py` says why).
+"""Agrees with the replicas of a key on the version of an operation (`core/idempotency.py` explains why).
 
-It owns the rounds of one attempt: promises, for attempts after the first; a look at what there is, where
-nothing was agreed yet; the accepts. It must never send a record: when the version is agreed,
-`write/writer.py` does, as for any write whose version is above all that a majority had.
+It owns the rounds of one attempt: promises, for attempts after the first; a read of the newest versions, if
+nothing is agreed yet; the accepts. It must never send a record: when the version is agreed, `write/writer.py`
+does, as for any write whose version is above all that a majority had.
 
 Why an operation takes effect once. All its records have one version, since only the one that a quorum has
-accepted is sent; so they are one write to the register, repeated. It was chosen above all that a majority had
-when some attempt had begun, so that it is in order behind what was acknowledged before; a newer record met
-afterwards is a concurrent write's. Whichever attempt is answered, at the end a quorum holds the record or
-something newer. Late messages change nothing: a proposal meets the promises of later attempts, a record is
-the one that is known. An attempt never guesses: where replicas have forgotten (after ten minutes), or all
-owners have changed, the outcome stays unknown.
+accepted is sent; so they are one write to the register, repeated. It was chosen above all versions that a
+majority had after some attempt had begun, so it comes after all writes acknowledged before; a newer record
+that turns up afterwards belongs to a concurrent write. Whichever attempt gets an answer, in the end a quorum
+holds the record or something newer. Late messages change nothing: a proposal meets the promises of later
+attempts, and a record is the known one. An attempt never guesses: where replicas have forgotten (after ten
+minutes), or all owners have changed, the outcome stays unknown.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -40,7 +40,7 @@ MAX_AHEAD_MS = MARGIN_MS // 2
 """How far in the future a write may have begun: clients' clocks are not ours."""
 
 Learn = Callable[[Sequence[PendingWrite], float], Awaitable[None]]
-"""Gives jobs a version above all that a majority of their owners has, or an outcome."""
+"""Gives jobs a version above all versions that a majority of their owners has, or an outcome."""
 
 
 class Attempt:
@@ -79,7 +79,7 @@ class IdempotencyProposer:
         self._learn, self._new_proposer = learn, new_proposer
 
     async def settle(self, jobs: Sequence[PendingWrite], deadline: float) -> None:
-        """Give each job the record that its operation is agreed to have, or an outcome."""
+        """Give each job the agreed record of its operation, or an outcome."""
         attempts = [attempt for job in jobs if (attempt := self._begin(job)) is not None]
         later = [attempt for attempt in attempts if attempt.ballot.round > FIRST]
         for attempt, answer in zip(later, await self._ask(later, deadline), strict=True):
@@ -153,10 +153,10 @@ class IdempotencyProposer:
     # --- one round
 
     async def _ask(self, attempts: Sequence[Attempt], deadline: float) -> list[PaxosRound | LimeDBError]:
-        """Ask the replicas of each, until it is decided or the deadline has come.
+        """Ask the replicas of each, until it is decided or the deadline has passed.
 
-        New owners that have not heard yet that they are hold it up: then the same proposals are sent once
-        more, as `write/newcomers.py` does with records. A proposal that a replica has accepted changes
+        New owners that have not yet heard that they are owners delay it: then it sends the same proposals
+        once more, as `write/newcomers.py` does with records. A proposal that a replica has accepted changes
         nothing when it comes again, and each round counts by itself.
         """
         if not attempts:
@@ -181,7 +181,7 @@ class IdempotencyProposer:
                 return list(rounds)
 
     def _follow(self, error: StaleEpochError, layout: Layout) -> bool:
-        """Go over to the newer topology that a replica knows; whether a newer one holds now."""
+        """Adopt the newer topology that a replica knows; return whether a newer one is now in force."""
         self._counters.stale_restarts += 1
         return follow_topology(self._placement, error, layout)
 
@@ -192,7 +192,7 @@ def began_ms(idempotency_key: bytes) -> int:
 
 
 def operation_of(write: Write) -> WriteId:
-    """The operation of a write: of one key, and with other content it is another operation."""
+    """The operation of a write: it is for one key, and other content makes another operation."""
     value = write.value
     content = value.encode() if isinstance(value, str) else value or b""
     hashed = blake2b(digest_size=16)

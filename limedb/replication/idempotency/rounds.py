@@ -1,7 +1,7 @@
 """Asks the replicas of keys for one step of their agreements.
 
-It owns what counts as done, and the words for what was not. It must never choose what to propose, nor try
-again: `proposer.py` does.
+It owns the conditions of success, and the words of a failure. It must never choose a proposal, nor try again:
+`proposer.py` does.
 
 Tested in tests/replication/idempotency/test_proposer.py.
 """
@@ -23,8 +23,8 @@ from limedb.replication.replica_errors import failure_text, is_newcomer
 class PaxosRound(JointTally[State | None]):
     """A proposal and the replicas' answers.
 
-    states: of those that did as asked, by URL. missing: the others, and why. deaf: of these, new owners that
-    have not heard yet that they are. is_contested: another attempt was made.
+    states: of those that did as asked, by URL. missing: the others, and why. deaf: those of them that are new
+    owners and have not heard of it yet. is_contested: another attempt was made.
     """
 
     __slots__ = ("deaf", "is_contested", "missing", "owners", "proposal", "states")
@@ -39,7 +39,7 @@ class PaxosRound(JointTally[State | None]):
         self.is_contested = proposal.ballot.round > FIRST
 
     def take(self, node_url: str, answer: State | None) -> None:
-        """Count a replica that did as asked; another one failed."""
+        """Count a replica that did as asked; any other answer counts as a failure."""
         if answer is not None and is_accepted(answer, self.proposal):
             self.states[node_url] = answer
             self.ack_by(node_url)
@@ -62,7 +62,7 @@ class PaxosRound(JointTally[State | None]):
 
     @property
     def is_held_up(self) -> bool:
-        """Whether nothing but new owners that have not heard yet kept it from being enough."""
+        """Whether only new owners that have not heard of it yet kept it from being enough."""
         hopeful = [url for url in self.owners.write_set if url in self.deaf or url not in self.missing]
         return bool(self.deaf) and not self.is_enough and self.owners.lacking(Level.QUORUM, hopeful) <= 0
 
@@ -85,7 +85,7 @@ class PaxosRounds:
     async def run(
         self, rounds: Sequence[PaxosRound], fence: Fence, deadline: float
     ) -> StaleEpochError | None:
-        """Ask until all are settled, or the deadline has come; a stale epoch ends it at once."""
+        """Ask until all are settled, or the deadline has passed; a stale epoch stops it at once."""
 
         async def agree(node_url: str, share: Sequence[PaxosRound]) -> Sequence[State | None]:
             return await self._replicas.at(node_url).agree([each.proposal for each in share], fence, deadline)

@@ -1,7 +1,7 @@
 """Grants, renews and revokes leases, and writes the keys that are attached to them.
 
-It owns the order of these writes; `core/leases.py` says why it is safe. It must never know how a client keeps
-a lease alive.
+It owns the order of these writes; `core/leases.py` argues why it is safe. It must never know how a client
+keeps a lease alive.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from limedb.replication.replica_errors import in_terms_of
 from limedb.replication.requests import MAX_RESTARTS, Write, Written
 
 AT_ONCE = 16
-"""Attached keys of a lease that are written at a time."""
+"""How many attached keys of a lease are written at a time."""
 
 
 class Leases:
@@ -49,8 +49,8 @@ class Leases:
         self._resolver, self._proposer, self._now_ms, self._rng = resolver, proposer, now_ms, rng
 
     async def grant(self, ttl_ms: int, deadline: float) -> int:
-        """Make a lease; its id. UnavailableError, OutcomeUnknownError: there may be one, which nobody knows
-        and which expires.
+        """Make a lease; return its id. UnavailableError, OutcomeUnknownError: there may be one, which nobody
+        knows and which expires.
         """
         while True:  # an id may be taken
             lease = self._rng.randint(1, MAX_ID)
@@ -59,7 +59,7 @@ class Leases:
                 return lease
 
     async def renew(self, lease: int, deadline: float) -> Lease:
-        """Let a lease and its keys live for its whole time again. LeaseNotFoundError; UnavailableError;
+        """Extend a lease and its keys to its whole time to live. LeaseNotFoundError; UnavailableError;
         OutcomeUnknownError: it may live longer.
         """
         for _ in range(MAX_RESTARTS):
@@ -71,8 +71,8 @@ class Leases:
         raise _contended(lease)
 
     async def attach(self, lease: int, write: Write, deadline: float) -> Written:
-        """Store a value that is there as long as a lease. LeaseNotFoundError: it has ended, and nothing is
-        left of the value; LeaseFullError; errors of Coordinator.write.
+        """Store a value that lives as long as a lease. LeaseNotFoundError: the lease no longer exists, and
+        nothing of the value remains; LeaseFullError; errors of Coordinator.write.
         """
         if tag_of(write.key):
             raise InvalidRequestError(
@@ -83,7 +83,7 @@ class Leases:
         written = await self._written(AttachingWrite(wanted, lease), deadline)
         try:
             again = await self.find(lease, deadline)
-        except LeaseNotFoundError:  # it has ended since; so does the value
+        except LeaseNotFoundError:  # it has expired since; so does the value
             await self._settle(Removal(write.key, lease), deadline)
             return written
         except LimeDBError as error:
@@ -94,7 +94,7 @@ class Leases:
         return written
 
     async def revoke(self, lease: int, deadline: float) -> int:
-        """End a lease and delete its keys; how many these were. LeaseNotFoundError."""
+        """Revoke a lease and delete its keys; return how many these were. LeaseNotFoundError."""
         for _ in range(MAX_RESTARTS):
             found = await self.find(lease, deadline)
             ended = Write(key_of(lease), None, condition=Condition(version=found.version))
@@ -104,11 +104,11 @@ class Leases:
         raise _contended(lease)
 
     def left_ms(self, lease: Lease) -> int:
-        """How long a lease lives still, in milliseconds."""
+        """How long a lease still lives, in milliseconds."""
         return max(0, lease.expires_at - self._now_ms())
 
     async def find(self, lease: int, deadline: float) -> Lease:
-        """The lease of an id. LeaseNotFoundError: it has ended. UnavailableError."""
+        """The lease of an id. LeaseNotFoundError: it no longer exists. UnavailableError."""
         (read,) = await self._resolver.resolve((key_of(lease),), Level.LINEARIZABLE, deadline)
         if isinstance(read.record, LimeDBError):
             raise in_terms_of(read.record, key_of(lease), str(lease), "lease")
@@ -132,7 +132,7 @@ class Leases:
         raise _contended(lease)
 
     async def _attached(self, found: Lease, deadline: float) -> Sequence[str]:
-        """The keys of a lease that are attached to it still."""
+        """The keys of a lease that are still attached to it."""
         reads = await self._resolver.resolve(found.keys, Level.LINEARIZABLE, deadline)
         held = {read.key: read.record for read in reads}
         return [
@@ -144,13 +144,13 @@ class Leases:
     async def _rewrite(
         self, found: Lease, keys: Sequence[str], expires_at: int, deadline: float
     ) -> Written | None:
-        """Write the record of a lease anew, unless it has changed: then None."""
+        """Write the record of a lease again, unless it has changed: then None."""
         value, condition = lease_value(found.ttl_ms, keys), Condition(version=found.version)
         wanted = Write(key_of(found.id), value, expires_at_ms=expires_at, condition=condition)
         return await self._write(found.id, wanted, deadline)
 
     async def _write(self, lease: int, wanted: Write, deadline: float) -> Written | None:
-        """Write the record of a lease; None: it isn't as the condition has it."""
+        """Write the record of a lease; None: the condition doesn't hold."""
         try:
             return await self._proposer.write(wanted, deadline)
         except ConditionFailedError:
@@ -159,7 +159,7 @@ class Leases:
             raise in_terms_of(error, key_of(lease), str(lease), "lease") from None
 
     async def _each(self, operations: Iterable[Operation], deadline: float) -> list[bool]:
-        """Carry out operations, some at a time; whether each has changed its key. LimeDBError."""
+        """Carry out operations, some at a time; return whether each has changed its key. LimeDBError."""
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def one(operation: Operation) -> bool:
@@ -169,7 +169,7 @@ class Leases:
         return await asyncio.gather(*map(one, operations))
 
     async def _settle(self, operation: Operation, deadline: float) -> bool:
-        """Carry out an operation; whether it has changed its key. LimeDBError."""
+        """Carry out an operation; return whether it has changed its key. LimeDBError."""
         try:
             await self._proposer.carry_out(operation, deadline)
         except EndedError:

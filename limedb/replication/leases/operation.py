@@ -1,7 +1,7 @@
-"""What is done to the keys that are attached to a lease.
+"""The operations on keys that are attached to a lease.
 
-It owns what follows the record of such a key. It must never send: `leases.py` has it carried out.
-`core/leases.py` says why the order of these writes is safe.
+It owns the next content of such a key. It must never send: `leases.py` lets others carry it out.
+`core/leases.py` argues why the order of these writes is safe.
 
 Tested in tests/replication/leases/test_leases.py.
 """
@@ -15,8 +15,8 @@ from limedb.replication.requests import Write
 
 
 class AttachingWrite(ConditionalWrite):
-    """A client's write whose value is attached to a lease. write: it expires as the lease does. is_late: the
-    lease ended before.
+    """A client's write whose value is attached to a lease. write: it expires with the lease. is_late: the
+    lease had already expired.
     """
 
     def __init__(self, write: Write, lease: int) -> None:
@@ -24,14 +24,14 @@ class AttachingWrite(ConditionalWrite):
         self.lease, self.is_late = lease, False
 
     def next(self, newest: Record | None, now_ms: int) -> Content | None:
-        """As Operation.next. A write that comes after the lease has ended changes nothing."""
+        """As Operation.next. A write that comes after the lease has expired changes nothing."""
         self.is_late = is_expired(self.write.expires_at_ms, now_ms)
         content = None if self.is_late else super().next(newest, now_ms)
         return None if content is None else content._replace(outcome=mark_of(self.lease))
 
 
 class ChangeAttached(Operation):
-    """A change of a key that is attached to a lease; one that isn't is left as it is."""
+    """A change of a key that is attached to a lease; it leaves a detached key as it is."""
 
     def __init__(self, key: str, lease: int) -> None:
         super().__init__(key, Attempts())

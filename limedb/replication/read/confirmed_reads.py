@@ -1,39 +1,40 @@
 """Reads from the own store that peers confirm: they compare sums of records instead of sending records.
 
-It owns the question which keys may be read so, the own records until they are confirmed, and the safety
-argument. It must never decide an answer to a client, nor mend: a key that isn't confirmed is read the whole
+It owns the choice of keys that may be read in this way, the own records until they are confirmed, and the
+safety argument. It must never decide an answer to a client, nor mend: an unconfirmed key is read the whole
 way (`resolver.py`), as if nobody had asked for it before.
 
 A read at a level takes the node's own stored bytes of the keys that it owns, then asks as many other owners
-as the level needs besides, each whether its record has the same sum (`encoding/sums.py`). Keys for which all
-of them say yes have the own bytes as their answer.
+as the level still needs whether their records have the same sums (`encoding/sums.py`). For keys that all of
+them confirm, the own bytes are the answer.
 
-Why that is the same read as the whole way, which fetches the records and compares them here:
+This read is equivalent to the whole way, which fetches the records and compares them here, because:
 
 - The own read is one of the answers that the level counts: it is verified by its checksum, made under the
   topology of the request, and made after the request came. A request that comes while a comparison is on its
   way takes part in the next one (`get_batcher.py`). Nothing is kept from one request to the next.
-- A peer that says yes has read and verified its own record after that, under the same fence; it refuses if it
+- A peer that confirms has read and verified its own record after that, under the same fence; it refuses if it
   knows a newer topology, and then the whole way starts over. So as many different owners as the level needs
-  each held this record at a moment between the request's start and its end: what the whole way calls answers
-  that agree. There, too, the answers are of different moments, and where they agree nothing is written back.
+  each held this record at a moment between the request's start and its end: on the whole way these would be
+  answers that agree. There, too, the answers are of different moments, and where they agree nothing is
+  written back.
 - A replica gives a record up only for one that wins over it (purging and changes of owners have arguments of
   their own, which hold for both ways). So a write that was acknowledged before the
   request began is at one of these owners at least, as this record or under a newer one; and a later read
   meets one of them, and finds this record or a newer one: reads don't go back in time.
-- Equal sums are equal records: the version stands in the sum, and another record of that version has another
-  XXH3, but in 1 of 2**64 cases. That is no defence against a peer that lies; such a one could send forged
-  records as well (`checked_replicas.py`).
+- Equal sums mean equal records: the sum contains the version, and another record of that version has another
+  XXH3, except in 1 of 2**64 cases. That is no defence against a lying peer, which could send forged records
+  as well (`checked_replicas.py`).
 - Whether a record has expired is judged by this node alone, when it answers; the moment is part of the bytes.
-  A tombstone is a record as any other. Where one replica has purged a tombstone that the other still has,
+  A tombstone is a record like any other. Where one replica has purged a tombstone that the other still has,
   they differ, and the whole way decides.
-- A hint is no record of a replica: neither this node nor the peer looks at hints.
-- A damaged record is never the same as another. If one of the own records is damaged, all keys go the whole
-  way, which asks others than this node; at a peer a damaged one differs.
-- While owners change, reads ask the natural owners, as the whole way does. LINEARIZABLE makes sure that
-  both sides have what it returns, so it always goes the whole way.
-- A peer that fails or is late is replaced by the next, as in every quorum call; where too few are left, no
-  key is confirmed.
+- A hint isn't a record of a replica: neither this node nor the peer looks at hints.
+- A damaged record never equals another one. If one of the own records is damaged, all keys go the whole way,
+  which asks nodes other than this one; a peer reports its damaged record as different.
+- While owners change, reads ask the natural owners, as the whole way does. A read at LINEARIZABLE must ensure
+  that both sides have the record that it returns, so it always goes the whole way.
+- The next peer replaces one that fails or is late, as in every quorum call; if too few remain, no key is
+  confirmed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,7 +69,7 @@ class OwnRecords(Protocol):
 
 
 class OwnRead(NamedTuple):
-    """Keys that were read here, and are to be confirmed. found: what is stored here of all keys, in their
+    """Keys that were read here, and wait for confirmation. found: the stored bytes of all keys here, in their
     order. comparisons: of the keys that peers own, too. others: the places of the other keys.
     """
 
@@ -79,9 +80,9 @@ class OwnRead(NamedTuple):
 
 
 class ConfirmedReads:
-    """Reads at hand. own_url: the node's own. levels: at which it is done; simulations add LINEARIZABLE,
-    whose histories they check. max_record: bytes of a record up to which it is read together with others;
-    simulations choose it, too.
+    """Reads from the own store. own_url: the node's own. levels: those of such reads; simulations add
+    LINEARIZABLE, whose histories they check. max_record: bytes of a record up to which it is read together
+    with others; simulations choose it, too.
     """
 
     def __init__(self, own_url: str, own: OwnRecords | None, placement: Placement, reader: Reader) -> None:
@@ -99,8 +100,9 @@ class ConfirmedReads:
     def begin(
         self, keys: Sequence[str], level: Level, most: int | None = None, largest: int | None = None
     ) -> OwnRead | None:
-        """Read different keys here; None: none can be read so. largest: bytes of a record beyond which it
-        isn't read so. ResponseTooLargeError: together they have more than `most` bytes. NotMemberError.
+        """Read different keys here; None: none can be read in this way. largest: bytes of a record beyond
+        which it isn't read in this way. ResponseTooLargeError: together they have more than `most` bytes.
+        NotMemberError.
         """
         if self._own is None or level not in self.levels:
             return None
@@ -126,10 +128,10 @@ class ConfirmedReads:
         return OwnRead(found, self._comparisons(keys, sums, shares, level), others, fence)
 
     async def confirm(self, read: OwnRead, deadline: float) -> list[int]:
-        """Have peers confirm what was read; the places of all keys that are to be read the whole way."""
+        """Ask peers to confirm the records; return the places of all keys that must go the whole way."""
         try:
             await self._reader.compare(read.comparisons, read.fence, deadline)
-        except StaleEpochError:  # the whole way meets and follows it, too
+        except StaleEpochError:  # the whole way gets the same error, and follows it
             return [place for one in read.comparisons for place in one.places]
         return [place for one in read.comparisons for place in one.unconfirmed]
 
@@ -146,7 +148,7 @@ class ConfirmedReads:
     def _shares(
         self, keys: Sequence[str], layout: Layout, level: Level
     ) -> tuple[Mapping[Owners, Sequence[int]], list[int]]:
-        """The places of keys by their owners, and of those that can't be read so."""
+        """The places of keys by their owners, and of those that can't be read in this way."""
         if (owners := layout.everywhere) is not None:
             places = range(len(keys))
             return ({owners: places}, []) if self._peers_needed(owners, level) > 0 else ({}, [*places])
@@ -160,7 +162,7 @@ class ConfirmedReads:
         return by_owners, others
 
     def _peers_needed(self, owners: Owners, level: Level) -> int:
-        """How many peers must confirm a key; 0: it can't be read so."""
+        """How many peers must confirm a key; 0: it can't be read in this way."""
         is_settled = level is not Level.LINEARIZABLE or not owners.other_replicas
         return needed(level, owners.replicas) - 1 if is_settled and self._own_url in owners.natural else 0
 
@@ -179,8 +181,8 @@ class ConfirmedReads:
 
 
 def too_late(key: str, began: float, now: float, deadline: float) -> RequestTimeoutError | None:
-    """The error of a key that nobody has confirmed, where hardly any time is left for the whole way; None:
-    there is. Times are of one clock, seconds.
+    """The error of an unconfirmed key if hardly any time remains for the whole way; None: there is enough
+    time. Times are of one clock, seconds.
     """
     if deadline - now >= LEAST_LEFT * (deadline - began):
         return None

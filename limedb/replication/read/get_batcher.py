@@ -1,12 +1,12 @@
-"""Has peers confirm keys together that are read at one moment, each by a request of its own.
+"""Asks peers to confirm together the keys of several requests that come at the same time.
 
-It owns the requests until their keys are confirmed. It must never join what would change anything but the
-cost: a request is answered as soon as its own key is confirmed, and one whose key isn't goes the whole way by
+It owns the requests until their keys are confirmed. Joining requests must never change anything but the cost:
+each gets its answer as soon as its own key is confirmed, and one whose key isn't goes the whole way by
 itself, with its own deadline and its own errors.
 
-The own records are read when a group is sent, so after each of its requests has come: a read may not see less
-than was acknowledged before it began (`confirmed_reads.py`). A request that comes later takes part in the
-next group, also if its key is being confirmed just now.
+It reads the own records when it sends a group, so after each of the group's requests has come: a read must
+see all writes acknowledged before it began (`confirmed_reads.py`). A request that comes later takes part in
+the next group, also if its key is being confirmed just now.
 
 While a group is on its way, new requests gather for the next one, until LINGER_SECONDS after that was sent
 (`aio/group_window.py`). A request that comes alone never waits.
@@ -39,8 +39,8 @@ class GetBatcher:
         self._window = GroupWindow(self._flush, lambda: sum(map(len, self._waiting.values())), LINGER_SECONDS)
 
     async def get(self, key: str, level: Level, deadline: float) -> bytes | None:
-        """What is stored under a key, confirmed as the level wants it; empty: nothing is stored; None: it is
-        to be read the whole way. NotMemberError. RequestTimeoutError: there is no time for that.
+        """The stored bytes of a key, confirmed for the level; empty: nothing is stored; None: read it the
+        whole way. NotMemberError. RequestTimeoutError: there is no time for that.
         """
         if not self._reads.covers(key, level):
             return None
@@ -62,14 +62,14 @@ class GetBatcher:
         return groups
 
     def _send(self, requests: Sequence[tuple[str, Waiter, float]], level: Level) -> int:
-        """Read what a group asks for, and have it confirmed; how many groups that makes."""
+        """Read the keys of a group, and ask peers to confirm them; return how many groups that makes."""
         group = _Group()
         for key, waiter, _ in requests:
             group.waiters.setdefault(key, []).append(waiter)
         keys = [*group.waiters]
         try:
             read = self._reads.begin(keys, level, largest=self._reads.max_record)
-        except Exception:  # each request meets it again, the whole way
+        except Exception:  # each request gets the same error on the whole way
             read = None
         if read is None:
             group.end()
@@ -96,7 +96,7 @@ class _Group:
         self._found: list[Found] = []
 
     def take(self, keys: Sequence[str], read: OwnRead) -> None:
-        """Take what was read; keys that can't be confirmed go the whole way at once."""
+        """Take the records; keys that can't be confirmed go the whole way at once."""
         self._found = read.found
         for key in {keys[place] for place in read.others}:
             _resolve(self.waiters.pop(key), None)
@@ -104,7 +104,7 @@ class _Group:
             comparison.when_settled = self._settle
 
     def end(self) -> None:
-        """Send those that still wait the whole way."""
+        """Send the remaining requests the whole way."""
         for waiters in self.waiters.values():
             _resolve(waiters, None)
 

@@ -2,9 +2,9 @@
 
 It owns the statistics. It must never send anything.
 
-Nodes are ranked by a moving average that fades, so that a node which was slow is tried again some time. The
-moment to ask one more replica is the 99th percentile of the last minute's reads: then about one read in a
-hundred asks one. Source: Dean and Barroso 2013, "The Tail at Scale" (hedged requests).
+It ranks nodes by a moving average that fades, so that a node which was slow is tried again some time. The
+moment to ask one more replica is the 99th percentile of the last minute's reads: so about one read in a
+hundred asks one more. Source: Dean and Barroso 2013, "The Tail at Scale" (hedged requests).
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ class Latencies:
         self._windows[-1][1][_bucket(seconds)] += 1
 
     def note_failed(self, node_url: str, seconds: float, now: float) -> None:
-        """A read was not answered: the node is not to be asked first for a while."""
+        """A read got no answer: don't ask the node first for a while."""
         self._average(node_url, max(seconds, FAILED), now)
 
     def ranked(self, node_urls: Iterable[str], now: float) -> list[str]:
@@ -51,7 +51,7 @@ class Latencies:
         return sorted(node_urls, key=lambda url: self._score(url, now))
 
     def delay(self, now: float) -> float:
-        """How long to wait for a read before one more replica is asked; counted anew each second."""
+        """How long to wait for a read before one more replica is asked; recomputed each second."""
         if now >= self._delay_due:
             self._delay, self._delay_due = self._percentile(now), now + 1.0
         return self._delay

@@ -1,7 +1,7 @@
 """Keys that this node alone owns, read at once from its own store, in the form in which they are stored.
 
-It owns the question whether that may be done. It must never decide the answer to a client: where it may not
-be done, the coordinator reads.
+It decides whether such a read is possible. It must never decide the answer to a client: if it isn't possible,
+the coordinator reads.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from limedb.replication.replica import LocalReplica
 
 
 class LocalReads:
-    """Reads what the node's own store has at hand. A sole owner's answer is that of every level.
+    """Reads from the node's own store, at once. A sole owner's answer is that of every level.
 
-    now_ms: the cluster's time, which says what has expired; milliseconds since 1970.
+    now_ms: the cluster's time, by which values expire; milliseconds since 1970.
     """
 
     def __init__(
@@ -27,15 +27,15 @@ class LocalReads:
         self.now_ms = skew.now_ms
 
     def get(self, key: str) -> bytes | None:
-        """What is stored under a key, empty where nothing is; None: ask the coordinator. NotMemberError:
-        there is no cluster yet; RecordDamagedError.
+        """The stored bytes of a key, empty where nothing is stored; None: ask the coordinator.
+        NotMemberError: there is no cluster yet; RecordDamagedError.
         """
         if self._bytes is None or sole_owner(self._placement.layout, (key,)) != self._own_url:
             return None
         return self._bytes.stored_at(key) or b""
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | RecordDamagedError | None] | None:
-        """What is stored under keys, in their order; None: ask the coordinator. Errors of
+        """The stored bytes of keys, in their order; None: ask the coordinator. Errors of
         LocalReplica.read_stored.
         """
         layout = self._placement.layout

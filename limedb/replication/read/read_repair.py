@@ -1,16 +1,16 @@
-"""Where replicas differ, a read writes what it found before it answers.
+"""Where replicas differ, a read writes the newest record before it answers.
 
-It owns that step, and it is a strategy, so that a simulation can leave it out and see a checker object.
+It owns that step. It is a strategy, so that a simulation can leave it out and see a checker fail.
 
-A read that has found a write which is not acknowledged yet must not answer before enough replicas have it:
-else a later read, of other replicas, could answer with an older value. With it, reads at QUORUM and
-LINEARIZABLE are the reads of an atomic register. Source: Attiya, Bar-Noy and Dolev 1995, "Sharing Memory
-Robustly in Message-Passing Systems". Where all answers agree there is nothing to write, for then as many
-replicas as a quorum has hold the value.
+A read that has found a write which is not acknowledged yet must not answer before enough replicas have that
+write: otherwise a later read, of other replicas, could answer with an older value. With this step, reads at
+QUORUM and LINEARIZABLE are the reads of an atomic register. Source: Attiya, Bar-Noy and Dolev 1995, "Sharing
+Memory Robustly in Message-Passing Systems". Where all answers agree there is nothing to write, since a quorum
+already holds the value.
 
 While owners change, that is not enough for readers under another epoch, which ask other replicas. A
-LINEARIZABLE read then sees to it that what it found is held like an acknowledged write: by both sides of the
-change (`Owners.sides`).
+LINEARIZABLE read then brings the record to as many replicas as hold an acknowledged write: on both sides of
+the change (`Owners.sides`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,10 +29,10 @@ from limedb.replication.requests import Counters
 class StaleRecord:
     """A record that was read, and the replicas that have it.
 
-    need, or sides: how many must have it before the read answers. holders: those that do. lacking: those it
-    is written to: they answered without it, or were not asked. The quickest of them decide, so that a slow
-    one (its disk may take seconds) holds nothing up; it gets the record after the answer. Where one of those
-    that were not asked has it already, that costs a message and no write.
+    need, or sides: how many must have it before the read answers. holders: those that do. lacking: those to
+    which it is written: they answered without it, or were not asked. The quickest of them decide, so that a
+    slow one (its disk may take seconds) delays nothing; it gets the record after the answer. If one of those
+    that were not asked already has it, that costs a message and no write.
     """
 
     __slots__ = ("acks", "behind", "holders", "lacking", "need", "record", "sides")
@@ -53,7 +53,7 @@ class StaleRecord:
 
 
 class BlockingReadRepair:
-    """Mends what reads find."""
+    """Repairs the replicas that reads find to differ."""
 
     def __init__(self, replicas: Replicas, fanout: Fanout, counters: Counters) -> None:
         self._replicas, self._fanout, self._counters = replicas, fanout, counters
@@ -61,8 +61,8 @@ class BlockingReadRepair:
     async def restore(
         self, rounds: Sequence[ReadRound], level: Level, fence: Fence, deadline: float
     ) -> dict[str, LimeDBError]:
-        """Write the newest records to replicas that lack them, until enough have it; the keys where that
-        failed. PromisedError among them: a replica has promised a conditional write.
+        """Write the newest records to replicas that lack them, until enough have them; return the keys where
+        that failed. PromisedError among them: a replica has promised a conditional write.
 
         StaleEpochError: a replica knows a newer topology.
         """
@@ -87,13 +87,13 @@ class BlockingReadRepair:
 
 
 def _sent(stale: StaleRecord) -> ReplicaAcks:
-    """What to send of a record. Where too few can be reached nothing is awaited, but it is sent."""
+    """The record to send. If too few replicas can be reached, the call doesn't wait, but still sends it."""
     acks = stale.acks
     return ReplicaAcks(stale.record, acks.acks, acks.spare, stale.holders) if acks.is_hopeless else acks
 
 
 def _stale_records(read_round: ReadRound, level: Level) -> Iterator[StaleRecord]:
-    """What is to be written of a round that has its answers."""
+    """The records to write after a round that has its answers."""
     owners, answers = read_round.owners, read_round.answers
     sides = owners.sides(level) if level is Level.LINEARIZABLE else ()
     if not read_round.is_enough or not (sides or read_round.differs):

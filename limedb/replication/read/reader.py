@@ -1,11 +1,11 @@
-"""Reads at a level: which replicas are asked, and when one more.
+"""Reads at a level: chooses the replicas to ask, and when to ask one more.
 
-It owns the round of questions to the replicas of some keys. It must never write: `read_repair.py` brings
-replicas that differ to what was found.
+It owns the round of questions to the replicas of some keys. It must never write: `read_repair.py` makes
+differing replicas equal.
 
-Keys with the same owners are asked together and share their fate. The quickest replicas are asked, as many
-as the level needs; one that fails is replaced by the next at once, and when the answer is late one more is
-asked.
+It asks for keys with the same owners together, and they share their fate. It asks the quickest replicas, as
+many as the level needs; the next one replaces a failed one at once, and when the answer is late it asks one
+more.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -61,8 +61,8 @@ class ReadRound(Tally[Sequence[Held]]):
         self.missing[node_url] = error
 
     def without_damaged(self) -> "list[ReadRound]":
-        """Take out the keys whose record is damaged at a replica that answered; they are to be asked anew of
-        the others. What is left is as if they had never been asked.
+        """Take out the keys whose record is damaged at a replica that answered; the others must be asked for
+        them again. The rest is as if these keys had never been part of the round.
         """
         if not any(RecordDamagedError in map(type, held) for held in self.answers.values()):
             return []
@@ -87,14 +87,16 @@ class ReadRound(Tally[Sequence[Held]]):
         return any(other != first for other in others)
 
     def winners(self) -> Sequence[Held]:
-        """What stands of each key among the answers."""
+        """The newest record of each key among the answers."""
         first, *others = self.answers.values()
         if not self.differs:
             return first
         return [_newest(records) for records in zip(first, *others, strict=True)]
 
     def conflicts(self) -> "Iterator[tuple[str, list[str]]]":
-        """Keys of which two that answered have different records with one version, and which nodes do."""
+        """Keys of which two replicas that answered have different records with one version, with these
+        nodes.
+        """
         for i, key in enumerate(self.keys if self.differs else ()):
             held = {url: r for url, records in self.answers.items() if isinstance(r := records[i], Record)}
             by_version: dict[int, Record] = {}
@@ -104,7 +106,7 @@ class ReadRound(Tally[Sequence[Held]]):
     def error(self, key: str, level: str, seconds: float) -> LimeDBError:
         """Why a key could not be read at its level. seconds: how long the read waited."""
         errors = [error for error in self.missing.values() if isinstance(error, LimeDBError)]
-        for error in errors:  # the others would answer the same
+        for error in errors:  # the others would give the same answer
             if is_too_large(error):
                 return error
         if errors and len(errors) == len(self.missing) and all(map(_stands_alone, errors)):
@@ -163,10 +165,10 @@ class Reader:
     async def read(
         self, rounds: Sequence[ReadRound], fence: Fence, deadline: float, most: int | None = None
     ) -> Sequence[ReadRound]:
-        """Ask until each round has enough answers or can't have them any more, or until the deadline. The
-        rounds that are left then: keys of which a replica's record is damaged are taken out of theirs and
-        asked anew, of the others. most: bytes of values that each may answer, as Replica.read has it; a
-        refusal is no answer, so that a read never sees less for it.
+        """Ask until each round has enough answers or can no longer get them, or until the deadline. Return
+        the resulting rounds: keys whose record is damaged at a replica get rounds of their own, which ask the
+        others. most: bytes of values that each may answer, as in Replica.read; a refusal doesn't count as an
+        answer, so a read never sees less because of it.
 
         StaleEpochError: a replica knows a newer topology; nothing of the answers counts.
         """
@@ -179,7 +181,7 @@ class Reader:
         return [read_round for read_round in whole if read_round.keys]
 
     async def compare(self, comparisons: Sequence[Comparison], fence: Fence, deadline: float) -> None:
-        """Ask until each comparison has enough answers or can't have them any more, or until the deadline.
+        """Ask until each comparison has enough answers or can no longer get them, or until the deadline.
 
         StaleEpochError: a replica knows a newer topology; nothing of the answers counts.
         """
@@ -218,7 +220,9 @@ class Reader:
     async def _ask(
         self, tallies: Sequence[T], send: Ask[T], latencies: Latencies, now: float, deadline: float
     ) -> None:
-        """Make it a quorum call; the next replica is asked where one is later than usual. StaleEpochError."""
+        """Make it a quorum call, which asks the next replica when one is later than usual.
+        StaleEpochError.
+        """
 
         async def ask(node_url: str, share: Sequence[T]) -> Sequence[object]:
             began = self._clock.monotonic()

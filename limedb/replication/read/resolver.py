@@ -1,6 +1,7 @@
-"""Finds what stands of keys at a level: asks, merges, mends, and starts over when the topology has changed.
+"""Finds the valid records of keys at a level: asks, merges, repairs, and starts over when the topology
+changes.
 
-It owns the way from keys to records. It must never know how a client is answered.
+It owns the way from keys to records. It must never know the form of an answer to a client.
 
 Tested in tests/replication/read/test_reader.py.
 """
@@ -25,16 +26,16 @@ LOOKS, LOOK_SECONDS = 3, 0.004
 
 
 class ReadRepairStrategy(Protocol):
-    """What is done where replicas differ (`read_repair.BlockingReadRepair`)."""
+    """The reaction to replicas that differ (`read_repair.BlockingReadRepair`)."""
 
     async def restore(
         self, rounds: Sequence[ReadRound], level: Level, fence: Fence, deadline: float
     ) -> Mapping[str, LimeDBError]:
-        """Mend; the keys that must not be answered, and why."""
+        """Repair replicas; return the keys that must not be answered, and why."""
 
 
 class Read(NamedTuple):
-    """What stands of a key; None: nothing is stored. node_url: the first owner asked that holds it."""
+    """The valid record of a key; None: nothing is stored. node_url: the first owner asked that holds it."""
 
     key: str
     record: Record | LimeDBError | None
@@ -42,9 +43,10 @@ class Read(NamedTuple):
 
 
 class ReadResolver:
-    """Reads keys. read_repair: what is done where replicas differ; a simulation may replace it. on_conflict:
-    called with a key of which two nodes have different records of one version, and with those nodes. settle:
-    finds what stands of a key, until a deadline, where a conditional write was left half done.
+    """Reads keys. read_repair: the reaction to replicas that differ; a simulation may replace it.
+    on_conflict: called with a key of which two nodes have different records of one version, and with those
+    nodes. settle: finds the valid record of a key, until a deadline, where a conditional write was left half
+    done.
     """
 
     def __init__(
@@ -64,8 +66,8 @@ class ReadResolver:
     async def resolve_alone(
         self, key: str, level: Level, deadline: float, most: int | None = None
     ) -> Read | None:
-        """What stands of a key that has one replica, the short way; None: take the long one. most: as in
-        Replica.read.
+        """The valid record of a key that has one replica, by the short way; None: take the long one. most: as
+        in Replica.read.
         """
         layout = self._placement.layout
         if (url := sole_owner(layout, (key,))) is None or not self._replicas.is_reachable(url):
@@ -90,9 +92,9 @@ class ReadResolver:
         repairs: bool = True,
         looks: int = 0,
     ) -> list[Read]:
-        """What stands of different keys, in no order. repairs: whether replicas that differ are mended.
-        most: as in Reader.read. looks: how often they were looked at already, in vain, for a conditional
-        write was under way.
+        """The valid records of different keys, in no order. repairs: whether to repair replicas that differ.
+        most: as in Reader.read. looks: how often they were already read in vain, since a conditional write
+        was under way.
 
         NotMemberError, StaleEpochError: the node can't follow the topology.
         """
@@ -118,7 +120,9 @@ class ReadResolver:
     async def _resolve_blocked(
         self, reads: list[Read], level: Level, deadline: float, most: int | None, looks: int
     ) -> list[Read]:
-        """The same reads, those anew that met a promise to a conditional write: mostly it is done by then."""
+        """The same reads, after repeating those that met a promise to a conditional write: mostly that write
+        is done by then.
+        """
         blocked = [read.key for read in reads if isinstance(read.record, PromisedError)]
         if not blocked or self.settle is None:
             return reads
@@ -140,14 +144,14 @@ class ReadResolver:
                     self.on_conflict(key, " and ".join(urls))
 
     def _follow(self, error: StaleEpochError, layout: Layout, attempt: int) -> None:
-        """Go over to the newer topology that a replica knows."""
+        """Adopt the newer topology that a replica knows."""
         self._counters.stale_restarts += 1
         if not follow_topology(self._placement, error, layout) or attempt == MAX_RESTARTS - 1:
             raise error
 
 
 def sole_owner(layout: Layout, keys: Iterable[str]) -> str | None:
-    """The one node that holds these keys and is to; None: there are several, or none. NotMemberError."""
+    """The one node that owns these keys and holds them; None: there are several, or none. NotMemberError."""
     if layout.alone is not None:
         return layout.alone
     if layout.everywhere is not None:  # several nodes own all

@@ -1,7 +1,7 @@
-"""Anti-entropy: compares what this node holds with the other replicas of it, all the time.
+"""Anti-entropy: compares this node's records with the other replicas, all the time.
 
-It owns the moment at which each range is compared. It must never write to a node what that node doesn't own,
-nor hold up a request: sections are spread over the interval.
+It owns the moment at which each range is compared. It must never write to a node a key that the node doesn't
+own, nor delay a request: sections are spread over the interval.
 """
 
 import asyncio
@@ -26,15 +26,16 @@ log = logging.getLogger(__name__)
 DROP_SECONDS = 1.0
 """Between two looks for records that the node doesn't own."""
 RETRY_SECONDS = 5.0
-"""How long until what could not be dropped is tried again."""
+"""How long to wait before trying again to drop the rest."""
 
 
 class Repairer:
-    """Compares each range once in `interval` seconds, purges garbage, drops what isn't owned.
+    """Compares each range once in `interval` seconds, purges garbage, drops records that the node doesn't
+    own.
 
     grace: TOMBSTONE_GRACE in seconds. cleaned_epoch: the last epoch under which the node has dropped what it
     doesn't own; remember_cleaned keeps that. is_settled: whether no write made under an older epoch runs
-    here: it could leave something behind what was looked at.
+    here, which could leave something behind the places already visited.
     """
 
     def __init__(
@@ -71,9 +72,9 @@ class Repairer:
             tasks.create_task(self._drop_for_ever())
 
     async def repair_all(self, everywhere: bool = False) -> AsyncGenerator[RepairProgress, None]:
-        """Compare everything now, and yield the progress, the first time before anything is done. A change of
-        the topology on the way starts it over. everywhere: what the node doesn't own, too, among its owners.
-        LimeDBError: the own store failed.
+        """Compare everything now, and yield the progress, the first time before anything is done. After a
+        change of the topology it starts over. everywhere: also compare ranges that the node doesn't own,
+        among their owners. LimeDBError: the own store failed.
         """
         progress = RepairProgress()
         is_stale = True
@@ -97,8 +98,8 @@ class Repairer:
         return await self._dropper.drop_stale()
 
     async def drop_foreign(self) -> bool:
-        """Drop what the node doesn't own, unless it is done for this epoch or a change runs; whether nothing
-        is left.
+        """Drop records that the node doesn't own, unless that is done for this epoch or a change runs; return
+        whether none is left.
         """
         topology = self._placement.layout.topology
         if self._cleaned_epoch() >= topology.epoch:
@@ -133,7 +134,7 @@ class Repairer:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _pass(self) -> bool:
-        """Compare all sections, spread over the interval; whether the topology stayed the same."""
+        """Compare all sections, spread over the interval; return whether the topology stayed the same."""
         layout = self._placement.layout
         sections = self._sections(layout)
         self._rng.shuffle(sections)

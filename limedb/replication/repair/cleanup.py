@@ -1,13 +1,14 @@
-"""Drops what a node holds and doesn't own.
+"""Drops records that a node holds but doesn't own.
 
-It owns the leftovers of former ownership. It must never drop what might be the last copy of a write that
-stands, nor bring back to its owners what they have deleted and purged.
+It owns the leftovers of former ownership. It must never drop the possibly last copy of a valid write, nor
+bring back to owners a value that they have deleted and purged.
 
 The age of a version decides. Owners purge a tombstone only when it is older than TOMBSTONE_GRACE and
 none of them holds anything older under its key. So a leftover younger than that may be brought to any owner
-that lacks it: nothing that would overrule it was purged. One that is older, and that no owner has, was
-overruled (an acknowledged write that stands is on a majority of the owners) or never acknowledged: it goes.
-Values older than versions (version 0) are never old in that sense, for they may be known nowhere else.
+that lacks it: no tombstone that would overrule it was purged. An older leftover that no owner has was
+overruled (a valid acknowledged write is on a majority of the owners) or never acknowledged, so it is dropped.
+Values from before versions existed (version 0) never count as old in that sense, since no other node may have
+them.
 """
 
 import logging
@@ -30,7 +31,7 @@ _Handle = Callable[[Sequence[Span], Sequence[str], ReplicaCalls], Awaitable[None
 
 
 class Dropper:
-    """Works under the newest topology; when that changes on the way it stops, and is to be called again.
+    """Works under the newest topology; when that changes meanwhile it stops, and must be called again.
 
     grace: TOMBSTONE_GRACE in seconds. dropped: records that were removed. pushed: records that were
     brought to their owners before.
@@ -50,23 +51,24 @@ class Dropper:
         self.dropped = self.pushed = 0
 
     async def drop_foreign(self) -> bool:
-        """Bring what this node is no owner of to its owners, and drop it; whether all of it is gone.
+        """Bring records that this node doesn't own to their owners, and drop them; return whether all are
+        gone.
 
-        Call it in a steady topology only, in which the node takes no writes for those ranges. Each record is
-        dropped when every owner was seen to have it, or one to have a newer one.
+        Call it only in a steady topology, in which the node takes no writes for those ranges. It drops a
+        record when it has seen that every owner has it, or that one owner has a newer one.
         """
         return await self._through(foreign, self._give_back)
 
     async def drop_stale(self) -> bool:
-        """Drop what would be stale in ranges that this node is about to fetch: leftovers of an earlier
-        ownership, of keys whose tombstones may have been purged since; whether all were looked at.
+        """Drop stale records in ranges that this node is about to fetch: leftovers of an earlier ownership,
+        of keys whose tombstones may have been purged since; return whether all were checked.
 
         Call it in a topology that streams, before anything is fetched.
         """
         return await self._through(gained, self._forget_stale)
 
     async def _through(self, divide: Callable[[Layout, str, float], list[Section]], handle: _Handle) -> bool:
-        """Do the same with all that is stored in some sections; whether it was possible in each."""
+        """Do the same with all records in some sections; return whether it was possible in each."""
         layout = self._placement.layout
         replica_calls = ReplicaCalls(Scope(layout.topology.fence, self._cutoff_ms()), self._clock)
         is_done = True
@@ -117,7 +119,7 @@ class Dropper:
         self.dropped += await self._store.purge(own)
 
     def _is_wanted(self, entry: IndexEntry, theirs: Sequence[dict[str, IndexEntry]]) -> bool:
-        """Whether owners that are behind an entry are to be brought it."""
+        """Whether to bring an entry to owners that are behind it."""
         known = [listed[entry.key] for listed in theirs if entry.key in listed]
         if any(other.version > entry.version for other in known):
             return False
@@ -138,7 +140,7 @@ class Dropper:
     async def _of_majority(
         self, spans: Sequence[Span], urls: Sequence[str], replica_calls: ReplicaCalls
     ) -> list[dict[str, IndexEntry]]:
-        """What a majority of the owners hold. LimeDBError: too few answer."""
+        """The records that a majority of the owners hold. LimeDBError: too few answer."""
         need = majority(self._placement.layout.of(spans[0].first).replicas)
         found: list[dict[str, IndexEntry]] = []
         for i, url in enumerate(urls):

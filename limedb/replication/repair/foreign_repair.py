@@ -1,12 +1,13 @@
 """Makes the owners of ranges equal for a node that owns none of them.
 
 It owns that comparison, in which the node only carries messages: it asks one owner after the other, and
-brings each what it lacks of the others. It must never write to its own store, nor remove anything.
+brings each the records of the others that it lacks. It must never write to its own store, nor remove
+anything.
 
-Repair leaves ranges to their owners. A node that lost its hints for others is the one that knows of it, and
-hints are of any key (`lost_hints.py`): it can't wait until the owners compare their ranges by themselves.
+Repair leaves ranges to their owners. But only the node that lost its hints for others knows of it, and hints
+may be of any key (`lost_hints.py`): it can't wait until the owners compare their ranges by themselves.
 
-Records travel as in a comparison of two owners by one of them: none is on its way longer than two messages
+Records travel as in a comparison of two owners by one of them: none is under way for longer than two messages
 may take, 20 s. So the rule under which tombstones are purged (`range_repair.py`) holds.
 
 Tested in tests/replication/repair/test_anti_entropy.py.

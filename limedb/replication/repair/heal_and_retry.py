@@ -1,7 +1,7 @@
 """Lets damaged records be mended before a request is answered.
 
-It owns how long a request waits for that, and what a write may take the place of. It must never answer for a
-record that is damaged.
+It owns how long a request waits for that, and which damaged records a write may replace. It must never answer
+for a damaged record.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -19,20 +19,20 @@ HEAL_ATTEMPTS = 8
 
 
 class Heals(Protocol):
-    """Mends what is damaged in the store; see `healing.Healer`."""
+    """Mends damaged records of the store; see `healing.Healer`."""
 
     async def heal(self, keys: Iterable[str], deadline: float) -> bool:
-        """Mend keys; whether all are."""
+        """Mend keys; return whether all are mended."""
 
     def is_lost(self, key: str) -> bool:
-        """Whether a write may take the place of a damaged record."""
+        """Whether a write may replace a damaged record."""
 
     async def overwrite(self, record: Record) -> None:
         """Put a record there."""
 
 
 class HealAndRetry:
-    """Repeats what damaged records prevent. healer: mends them; None: nothing does."""
+    """Repeats requests that damaged records prevented. healer: mends them; None: nothing does."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -44,10 +44,10 @@ class HealAndRetry:
         deadline: float = float("inf"),
         records: Sequence[Record] = (),
     ) -> _T:
-        """What the store gives once what is damaged of it was mended. records: that are to be written, of
-        which one may take the place of what is lost.
+        """The store's answer once the damaged records were mended. records: those to write, of which one may
+        replace a lost one.
 
-        RecordDamagedError: it can't be mended now, so that nothing is answered or written here.
+        RecordDamagedError: it can't be mended now, so nothing is answered or written here.
         """
         for _ in range(HEAL_ATTEMPTS):
             try:
@@ -63,14 +63,14 @@ class HealAndRetry:
 
 
 def _explained(healer: Heals, error: RecordDamagedError) -> RecordDamagedError:
-    """An error that says which of its keys no other replica has, if it is so."""
+    """The error, with the keys that no other replica has, if there are any."""
     lost = tuple(filter(healer.is_lost, error.keys))
     is_said = not lost or error.why.endswith(LOST)
     return error if is_said else RecordDamagedError(lost, f"{error.why}; {LOST}")
 
 
 async def _overwrite(healer: Heals, damaged: Sequence[str], records: Sequence[Record]) -> bool:
-    """Write over what is lost; whether nothing else is in the way."""
+    """Overwrite lost records; return whether nothing else is in the way."""
     by_key = {record.key: record for record in records}
     lost = [by_key[key] for key in damaged if key in by_key and healer.is_lost(key)]
     for record in lost:

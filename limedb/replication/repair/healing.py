@@ -1,20 +1,20 @@
-"""Brings back from the other replicas what is damaged in this node's store.
+"""Fetches damaged records of this node's store from the other replicas.
 
-It owns what is read for that, and when it is enough. It must never take damage for absence, nor put back
-something older than what was acknowledged here.
+It owns the reads for that, and decides when they are enough. It must never take damage for absence, nor
+restore a record older than one that was acknowledged here.
 
 **Why it is safe.** A write at QUORUM was acknowledged by a majority of the key's owners, of which this node
 may have been one. Of the other owners, any `replicas - majority + 1` include one of the rest of that
-majority: so many have to answer with what verifies in their stores before the newest of it, or nothing, takes
-the place of what is damaged. Until then this node has no answer for the key: it counts neither as a holder
-nor as one that lacks it, and takes no write for it, since an older one in its place would pass for its
-newest. A node that isn't read for the key (a new owner, or one that owns it no more) puts back what a
-majority of those that are says, as it would have fetched it. Where all others have answered and too few know,
-since the record is damaged there too, the newest that is left counts. Where none is left the record is lost:
-the key stays unanswered (DATA_LOSS) until it is written anew.
+majority: this many have to answer with verified records (or verified absence) before the newest of them
+replaces the damaged one. Until then this node has no answer for the key: it counts neither as a replica that
+has the record nor as one that lacks it, and takes no write for the key, since an older record in its place
+would pass for its newest. A node that reads don't ask for the key (a new owner, or a former one) restores the
+record of a majority of those that reads ask, as it would have fetched it. If all others have answered and too
+few know the record, since it is damaged there too, the newest remaining one counts. If none remains, the
+record is lost: reads of the key fail (DATA_LOSS) until somebody writes it again.
 
 This doesn't cover a record that is damaged within the seconds in which its write is still on its way to the
-others; nor ONE, which promises that a write is there as long as its one replica is.
+others; nor ONE, whose writes last only as long as their one replica.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ from limedb.replication.stale_epoch import follow_topology
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
-"""How often what could not be mended is tried again, at first."""
+"""The first interval of further tries to mend."""
 LONGEST_PAUSE = 30.0
 READ_SECONDS = 5.0
 BATCH = 32
-"""Keys that are mended side by side."""
+"""Keys that are mended at the same time."""
 LOGGED = 20
 """Keys that get a line in the log each, at most, until all is mended."""
 TOLD_SECONDS = 3600.0
@@ -59,15 +59,15 @@ class Outcome(Enum):
 
 
 class Verdict(NamedTuple):
-    """outcome, and what takes the place of the damaged record; None: nothing does."""
+    """outcome, and the record that replaces the damaged one; None: nothing does."""
 
     outcome: Outcome
     record: Record | None = None
 
 
 def judge(own_url: str, owners: Owners, answers: Mapping[str, Held | LimeDBError]) -> Verdict:
-    """The verdict on what the other owners that are read answered; see the module's argument. One that
-    could not answer is an error that isn't RecordDamagedError.
+    """The verdict on the answers of the other owners that reads ask; see the module's argument. An owner that
+    could not answer is an error other than RecordDamagedError.
     """
     others = [url for url in owners.natural if url != own_url]
     known = {url: held for url in others if not isinstance(held := answers[url], LimeDBError)}
@@ -82,8 +82,8 @@ def judge(own_url: str, owners: Owners, answers: Mapping[str, Held | LimeDBError
 
 
 class Healer:
-    """Mends the own store. run: until cancelled; heal: now. mend: puts a record in the place of a damaged
-    one; whether it may.
+    """Mends the own store. run: until cancelled; heal: now. mend: replaces a damaged record, and returns
+    whether it may.
     """
 
     def __init__(
@@ -104,16 +104,16 @@ class Healer:
         return True
 
     def is_lost(self, key: str) -> bool:
-        """Whether no replica has a damaged record any more, so that a write may take its place."""
+        """Whether no replica has an intact copy of a damaged record, so that a write may replace it."""
         return key in self._damage.lost_now
 
     async def heal(self, keys: Iterable[str], deadline: float) -> bool:
-        """Mend keys whose records are damaged; whether all are."""
+        """Mend keys whose records are damaged; return whether all are mended."""
         outcomes = await asyncio.gather(*(self._heal_once(key, deadline) for key in keys))
         return all(outcome is Outcome.MENDED for outcome in outcomes)
 
     async def run(self) -> None:
-        """Mend what is noted, until it is cancelled."""
+        """Mend the listed keys, until cancelled."""
         pause, loop = LOOK_SECONDS, asyncio.get_running_loop()
         self._damage.listen(lambda: _wake(loop, self._noted))
         while True:
@@ -125,7 +125,7 @@ class Healer:
                 await asyncio.wait_for(self._noted.wait(), pause if waiting else None)
 
     def problems(self) -> Iterator[Problem]:
-        """What is wrong with stored records, as a source of `Problems`."""
+        """The damage of stored records, as a source of `Problems`."""
         self._look()
         now = self._clock.monotonic()
         if self._damage.structure:
@@ -150,7 +150,7 @@ class Healer:
     # --- one key
 
     async def _heal_once(self, key: str, deadline: float) -> Outcome:
-        """Mend a key, or wait for the task that mends it; not longer than until the deadline."""
+        """Mend a key, or wait for the task that mends it, until the deadline at most."""
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.get_running_loop().create_task(self._heal(key))
@@ -167,14 +167,14 @@ class Healer:
         if outcome is Outcome.LOST and key not in self._damage.lost_now:
             self._damage.lose(key)
             log.error(
-                "the record of key %s is damaged and no other replica has it: it is lost; write the key anew"
+                "the record of key %s is damaged and no other replica has it: it is lost; write the key again"
                 " or delete it", brief(key),
             )  # fmt: skip
         return outcome
 
     async def _ask_and_mend(self, key: str) -> Outcome:
         (own,) = await self._store.get_many([key])
-        if not isinstance(own, RecordDamagedError):  # it was written anew, or mended from the store itself
+        if not isinstance(own, RecordDamagedError):  # it was overwritten, or mended from the store itself
             self._mended(key)
             return Outcome.MENDED
         owners = self._placement.layout.of_key(key)
@@ -183,7 +183,7 @@ class Healer:
         verdict = judge(self._own_url, owners, dict(zip(others, held, strict=True)))
         if verdict.outcome is Outcome.MENDED:
             if not await self.mend(key, verdict.record):
-                return Outcome.WAITING  # for the conditional write that the record may not come before
+                return Outcome.WAITING  # for the conditional write before which the record may not come
             self._mended(key)
         return verdict.outcome
 
@@ -201,7 +201,7 @@ class Healer:
         return held
 
     async def overwrite(self, record: Record) -> None:
-        """Put a record in the place of a lost one."""
+        """Replace a lost record."""
         await self._store.mend(record.key, record)
         self._mended(record.key)
 
@@ -213,7 +213,7 @@ class Healer:
     # --- all that is listed
 
     async def _pass(self) -> bool:
-        """Try to mend everything that is listed, once; whether something is left."""
+        """Try to mend all listed keys once; return whether some are left."""
         seen = 0
         listed = self._damage.some(len(self._damage))
         while batch := listed[seen : seen + BATCH]:
@@ -235,7 +235,7 @@ class Healer:
             log.warning("more records are damaged: status counts them, and no more are named here")
 
     def _look(self) -> None:
-        """Note when something was found last, and report two records of one version."""
+        """Note the time of the last finding, and report two records of one version."""
         damage, now = self._damage, self._clock.monotonic()
         found, conflicts = damage.found + damage.index, damage.conflicts
         if found > self._known[0]:
@@ -255,7 +255,7 @@ class Healer:
         if lost:
             some = ", ".join(brief(key) for key in islice(lost.copy(), NAMED))
             text += f"; {len(lost)} of them no other replica has ({some}{', ...' * (len(lost) > NAMED)}):"
-            text += " write those keys anew or delete them"
+            text += " write those keys again or delete them"
         return f"{text}; check the disk"
 
 

@@ -1,6 +1,6 @@
-"""Brings replicas the writes that they missed, when they are back.
+"""Brings replicas the writes that they missed, when they return.
 
-It owns the replay. It must never count as an acknowledgement of anything, and never write to a node what it
+It owns the replay. A replay must never count as an acknowledgement, nor write to a node a key that the node
 doesn't own.
 """
 
@@ -29,11 +29,11 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 
 class HintReplayer:
-    """Replays hints, to each node one page at a time: the next is sent when the last is on its disk.
+    """Replays hints, to each node one page at a time: it sends the next page when the last one is on the
+    node's disk.
 
-    tombstone_grace: seconds after which tombstones may be purged. A hint that is older than half of that is
-    dropped: were it to arrive after the purge, a deleted key would come back.
-    replayed: records that were brought.
+    tombstone_grace: seconds after which tombstones may be purged. It drops a hint that is older than half of
+    that: if it arrived after the purge, a deleted key would reappear. replayed: records that were brought.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class HintReplayer:
         return _first_bytes(await self._hints.oldest(node_url, PAGE_RECORDS, oldest))
 
     async def _send(self, node_url: str, page: list[Record], layout: Layout) -> None:
-        """Send what the node owns of a page, and what is young enough."""
+        """Send the records of a page that the node owns and that are young enough."""
         oldest = self._clock.wall_ms() - self._max_age_ms
         wanted = [
             record

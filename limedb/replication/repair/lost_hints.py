@@ -1,13 +1,13 @@
-"""The hints that were lost: what they held is brought by a repair, once all members are there.
+"""The hints that were lost: a repair brings their writes, once all members are there.
 
-It owns the fact that some were lost, not which: damage to their file, its loss, a lack of room, their bounds
-in bytes and age. It must never keep hints: the log does.
+It owns the fact that some were lost, not which ones: through damage to their file, its loss, a lack of room,
+or their bounds in bytes and age. It must never keep hints: the log does.
 
-A hint is the reason why a node that was away has, soon after it is back, what it missed. Without the hint it
-would lack that until the ranges are compared the next time, at the end of REPAIR_INTERVAL. So the node owes a
-repair (`owed.py`), of all ranges, for hints are of any key: what it doesn't own it compares among the owners
-(`foreign_repair.py`). While a member is away the repair could bring it nothing, and would be in vain for the
-others: it waits.
+Thanks to hints, a node that was away has the writes that it missed soon after its return. Without them it
+would lack these until the next comparison of the ranges, at the end of REPAIR_INTERVAL. So the node owes a
+repair (`owed.py`) of all ranges, since hints may be of any key: it compares ranges that it doesn't own among
+their owners (`foreign_repair.py`). While a member is away, the repair could bring it nothing, and would be in
+vain for the others: so it waits.
 """
 
 import asyncio

@@ -1,10 +1,10 @@
-"""A repair that a node owes, since writes are lacking: it comes soon, not at the end of REPAIR_INTERVAL.
+"""A repair that a node owes, since writes are missing: it comes soon, not at the end of REPAIR_INTERVAL.
 
-It owns the moment of that repair, and the account of it in status. It must never know why writes are lacking:
+It owns the moment of that repair, and the account of it in status. It must never know why writes are missing:
 its subclasses do (`refused.py`, `lost_hints.py`).
 
-The node compares all ranges at once. It counts on nothing lacking only when each of their owners was
-asked, and nothing more was noted meanwhile.
+The node compares all ranges at once. It takes the writes for complete only when it has asked each of the
+owners, and nothing more was noted meanwhile.
 
 Tested in tests/replication/repair/test_refused.py and tests/replication/repair/test_lost_hints.py.
 """
@@ -21,16 +21,16 @@ from limedb.errors import LimeDBError
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
-"""Between two looks whether the repair may begin."""
+"""The time between two checks whether the repair may begin."""
 LONGEST_PAUSE_SECONDS = 30.0
-"""Between two repairs, while an owner is away or the room isn't enough."""
+"""The time between two repairs, while an owner is away or the room isn't enough."""
 
 Repair = Callable[[], AsyncGenerator[RepairProgress, None]]
 """Compares all ranges of the node, or of all nodes (`Repairer.repair_all`)."""
 
 
 class OwedMark(Protocol):
-    """Where a node keeps that it owes a repair, over a restart."""
+    """Where a node keeps, across restarts, the fact that it owes a repair."""
 
     def is_set(self) -> bool:
         """Whether it was set, and not cleared since."""
@@ -43,14 +43,14 @@ class OwedMark(Protocol):
 
 
 class OwedRepair:
-    """Notes what is lacking, and runs the repair. obstacle: what must come first, in words; empty: nothing.
-    repair: see Repair. mark: None, what was noted before a restart is left to the usual repair.
+    """Notes that writes are missing, and runs the repair. obstacle: the condition that must come first, in
+    words; empty: none. repair: see Repair. mark: None: the usual repair handles notes from before a restart.
     """
 
     lacking = ""
-    """What is lacking where, up to the end of the repair, as a sentence without its end."""
+    """The missing writes and their place, up to the end of the repair, as the beginning of a sentence."""
     cause = ""
-    """The writes that it is about."""
+    """The missing writes, in words."""
 
     def __init__(self, obstacle: Callable[[], str], repair: Repair, mark: OwedMark | None = None) -> None:
         self._obstacle, self._repair, self._mark = obstacle, repair, mark
@@ -61,18 +61,18 @@ class OwedRepair:
             self._noted.set()
 
     def note(self) -> None:
-        """Something is lacking from now on."""
+        """Note that writes are missing from now on."""
         self._notes += 1
         self._is_lacking = True
         self._noted.set()
 
     def problems(self) -> Iterator[Problem]:
-        """That writes are lacking, as a source of `Problems`."""
+        """The warning that writes are missing, as a source of `Problems`."""
         if self._is_lacking:
             yield Problem(f"{self.lacking}: {self._state or 'it does so at once'}")
 
     async def run(self) -> None:
-        """Repair whenever something is lacking and nothing is in the way, until cancelled."""
+        """Repair whenever writes are missing and nothing is in the way, until cancelled."""
         while True:
             await self._noted.wait()
             self._noted.clear()
@@ -90,7 +90,7 @@ class OwedRepair:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _fetch(self) -> bool:
-        """Compare everything; whether nothing is lacking any longer."""
+        """Compare everything; return whether nothing is missing any longer."""
         notes, progress = self._notes, RepairProgress()
         self._state = "it does so now"
         log.info("all ranges are compared with the other replicas, for the sake of %s", self.cause)

@@ -1,22 +1,22 @@
-"""One visit to a section of what a node holds: it is compared with every other owner, then rid of garbage.
+"""One visit to a section of a node's records: compares it with every other owner, then purges its garbage.
 
-It owns the rule under which a tombstone goes. It must never purge what an older value may outlive.
+It owns the rule under which a tombstone is purged. It must never purge one that an older value may outlive.
 
 **The rule.** A tombstone (or an expired value, alike) is removed here when
-(1) it ended more than TOMBSTONE_GRACE ago;
+(1) it was deleted or expired more than TOMBSTONE_GRACE ago;
 (2) no change of the topology ran since (3) began;
 (3) it has been in this store for SETTLE_SECONDS at least, seen by an earlier pass; and
 (4) a pass that began afterwards compared its section with *every* other current owner, and had nothing to
 bring to any of them, or from them, under its key.
 
-Then a deleted key never comes back. Digests leave garbage out, but not the older value that it overrules, so
-an owner that holds one has another digest; its leaf is listed whole, the tombstone is brought to it, and (4)
+Then a deleted key never reappears. Digests leave garbage out, but not the older value that it overrules. So
+an owner that holds such a value has another digest: its leaf is listed whole, it gets the tombstone, and (4)
 fails. So at (4) no owner holds an older value. Only messages that were on their way may still carry one:
-writes, read repair, repair. All of these end with their requests, within half of SETTLE_SECONDS; hints are
-dropped at half the grace. Take the last owner to purge: an owner that received the tombstone later than
-SETTLE_SECONDS before would still hold it, by (3); so every older value was overruled before that, and its
-copies that were on their way have arrived, at somebody who kept a tombstone then, or were found by (4). No
-read asks nodes that own the range no more; when they come to own it again, `cleanup.py` sees to it.
+writes, read repair, repair. All of these finish with their requests, within half of SETTLE_SECONDS; hints are
+dropped at half the grace. Take the last owner to purge: an owner that received the tombstone less than
+SETTLE_SECONDS before would still hold it, by (3). So every older value was overruled before that, and its
+copies that were on their way have arrived at a node that still had the tombstone, or were found by (4). No
+read asks former owners of the range; when they become owners again, `cleanup.py` drops what is stale.
 
 Tested in tests/replication/repair/test_anti_entropy.py.
 """
@@ -37,12 +37,12 @@ from limedb.replication.stale_epoch import follow_topology
 SETTLE_SECONDS = 60.0
 """Twice the longest time that a request may be on its way; the grace, where that is shorter."""
 GARBAGE_LIMIT = 5000
-"""Garbage that is noted of one section at a time."""
+"""Entries of garbage that are noted of one section at a time."""
 
 
 @dataclass(slots=True)
 class RangeRepairResult:
-    """The outcome of one visit. is_stale: the topology has changed, so that it is to be divided anew.
+    """The outcome of one visit. is_stale: the topology has changed, so the ranges must be divided again.
     touched: keys that were brought here or elsewhere. missing: owners that could not be compared, and why.
     """
 
@@ -72,7 +72,7 @@ class RangeRepairer:
         self.stats = RepairStats()
 
     async def visit(self, section: Section, layout: Layout) -> RangeRepairResult:
-        """Compare a section with each of its other owners, then see to its garbage.
+        """Compare a section with each of its other owners, then handle its garbage.
 
         LimeDBError: the own store failed.
         """
@@ -84,7 +84,7 @@ class RangeRepairer:
             pulled = visit.pulled
             digests = digests or await self._store.digests(section.leaves, scope.cutoff_ms)
             await self._compare(url, section, digests, scope, visit)
-            if visit.pulled > pulled:  # so that the next ones are brought it at once
+            if visit.pulled > pulled:  # so that the next ones get it at once
                 digests = ()
         if visit.missing or visit.is_stale or layout.topology.phase is not Phase.STEADY:
             self._garbage.see(fence, known)
@@ -124,7 +124,9 @@ class RangeRepairer:
         self.stats.differing += done.differing
 
     async def _purge(self, known: Sequence[tuple[IndexEntry, float]], touched: set[str]) -> None:
-        """Purge what was known long enough, after a section was compared with all its owners."""
+        """Purge garbage that has been known for long enough, after a section was compared with all its
+        owners.
+        """
         latest = self._clock.monotonic() - self._settle
         ripe = [entry for entry, since in known if since <= latest and entry.key not in touched]
         self.stats.purged += await self._store.purge(ripe)

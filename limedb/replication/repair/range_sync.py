@@ -1,4 +1,4 @@
-"""Makes two replicas equal over some spans, or brings one what it lacks, exchanging only what differs.
+"""Makes two replicas equal over some spans, or only one of them complete, exchanging only the differences.
 
 It owns one comparison, which anti-entropy and streaming share. It must never choose whom to compare, and
 never remove a record.
@@ -52,8 +52,8 @@ class SyncResult:
 class ReplicaCalls:
     """Messages to replicas within one scope, each with its own deadline, and of sizes that fit.
 
-    refused: keys of which a replica refused a record, for it has promised a conditional write (rule W of
-    `core/promises.py`): so it hasn't what it was to be brought.
+    refused: keys of which a replica refused a record, since it has promised a conditional write (rule W of
+    `core/promises.py`): it still lacks these records.
     """
 
     def __init__(self, scope: Scope, clock: Clock) -> None:

@@ -24,7 +24,9 @@ class Section:
 
 
 def owned(layout: Layout, own_url: str, keys: int) -> list[Section]:
-    """What a node is read for, with the others that are. keys: that it holds, about."""
+    """The ranges for which reads ask a node, with the other nodes that they ask. keys: roughly how many it
+    holds.
+    """
     spans = [span for span, owners in layout.segments() if own_url in owners.natural]
     size = sum(span.size for span in spans)
 
@@ -35,7 +37,9 @@ def owned(layout: Layout, own_url: str, keys: int) -> list[Section]:
 
 
 def foreign(layout: Layout, own_url: str, density: float) -> list[Section]:
-    """What a node is no owner of, of any kind, with the nodes that are read for it. density: keys a token."""
+    """The ranges that a node doesn't own in any way, with the nodes that reads ask for them. density: keys
+    per token.
+    """
 
     def owners_of(owners: Owners) -> tuple[str, ...] | None:
         return owners.natural if own_url not in owners.write_set else None
@@ -44,7 +48,7 @@ def foreign(layout: Layout, own_url: str, density: float) -> list[Section]:
 
 
 def gained(layout: Layout, own_url: str, density: float) -> list[Section]:
-    """What a node is to fetch anew, with the nodes that are read for it."""
+    """The ranges that a node must fetch again, with the nodes that reads ask for them."""
 
     def owners_of(owners: Owners) -> tuple[str, ...] | None:
         return owners.natural if own_url in owners.pending else None

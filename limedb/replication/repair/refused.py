@@ -1,11 +1,11 @@
-"""The writes that the own store refused for lack of room: they are fetched as soon as it has room.
+"""The writes that the own store refused for lack of room: a repair fetches them as soon as it has room.
 
 It owns the fact that there are some, not which. It must never judge whether there is room: the store does.
 
 A coordinator keeps a hint for a replica that refuses, but not always: a node that is full itself has no room
-for its own hints, hints are bounded, and another disk may be full too. What no hint brings would be lacking
-until the ranges are compared the next time, at the end of REPAIR_INTERVAL, and so long the cluster would bear
-one failure less than anybody knows. So the node owes a repair (`owed.py`).
+for its own hints, hints are bounded, and another disk may be full too. Writes that no hint brings would be
+missing until the next comparison of the ranges, at the end of REPAIR_INTERVAL, and until then the cluster
+would tolerate one failure less than anybody knows. So the node owes a repair (`owed.py`).
 """
 
 from collections.abc import Callable

@@ -1,10 +1,10 @@
-"""Reads everything that this node stores, and has what is damaged mended.
+"""Reads everything that this node stores, and starts the mending of damaged records.
 
-It owns the pace, and the place that was reached. It must never judge a record: the store does, and
-`healing.py` brings back what is lost here.
+It owns the pace, and the place that it has reached. It must never judge a record: the store does, and
+`healing.py` fetches lost records from others.
 
-Requests read only what clients ask for: damage that is found late may meet a second one, on another replica
-of the same key.
+Requests read only the keys that clients ask for: by the time such damage is found, another replica of the
+same key may be damaged, too.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from limedb.ports import Clock, Store
 log = logging.getLogger(__name__)
 
 STEP_BYTES = 256 << 10
-"""Bytes of a step, of which small records make more steps: some 1 to 2 ms of the event loop."""
+"""Bytes of a step, which takes some 1 to 2 ms of the event loop; with small records there are more steps."""
 FAST_BYTES = 64 << 20
 """Bytes a second at which a scrub on demand reads, at most; it takes half of the event loop at most, too."""
 SAVE_SECONDS = 60.0
@@ -28,12 +28,12 @@ RETRY_SECONDS = 60.0
 SPREAD = 0.8
 """The share of the interval over which a pass is spread; the rest of it is a pause."""
 MEND_SECONDS = 30.0
-"""How long a scrub on demand waits at its end for what it found to be mended."""
+"""How long a scrub on demand waits at its end for the mending of its findings."""
 PROGRESS_SECONDS = 0.2
 
 
 class ScrubMark(Protocol):
-    """Where a scrubber keeps how far it is, over a restart."""
+    """Where a scrubber keeps its place across restarts."""
 
     def load(self) -> tuple[bytes, int]:
         """The place where it is to continue, and when the last pass ended (ms since 1970; 0: never)."""
@@ -43,8 +43,8 @@ class ScrubMark(Protocol):
 
 
 class Scrubber:
-    """Reads all once in `interval` seconds; 0: never by itself. mark: None, it begins anew at each start.
-    ended_ms: when the last pass ended, milliseconds since 1970; 0: none did.
+    """Reads everything once in `interval` seconds; 0: never by itself. mark: None: it starts over after each
+    restart. ended_ms: when the last pass ended, milliseconds since 1970; 0: none did.
     """
 
     def __init__(self, store: Store, clock: Clock, interval: float, mark: ScrubMark | None = None) -> None:
@@ -95,8 +95,8 @@ class Scrubber:
     # --- in the background
 
     def _pause(self) -> float:
-        """Seconds until the next pass is due: an interval after the last one began. Where that was in another
-        run of the node, it took as long as a pass may.
+        """Seconds until the next pass is due: an interval after the last one began. If that was in another
+        run of the node, this assumes the longest duration of a pass.
         """
         if self._place or not self.ended_ms:
             return 0.0

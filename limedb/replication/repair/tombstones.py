@@ -1,6 +1,7 @@
 """Tombstones and expired values that may be purged soon.
 
-It owns which garbage was held here, and since when. It must never purge: `repair.py` does, under its rule.
+It owns the account of garbage stored here, and since when. It must never purge: `range_repair.py` does, under
+its rule.
 """
 
 from bisect import bisect_left
@@ -14,7 +15,7 @@ from limedb.core.topology import Fence
 from limedb.ports import IndexEntry
 
 MAX_WAITING = 100_000
-"""Entries kept in mind, some 30 MB; what is beyond waits for a later pass."""
+"""Entries to remember, some 30 MB; further ones wait for a later pass."""
 
 
 class _Held(NamedTuple):
@@ -24,7 +25,7 @@ class _Held(NamedTuple):
 
 
 class Garbage:
-    """Garbage that was seen in the own store under one topology; another one forgets it all."""
+    """Garbage that was seen in the own store under one topology; it forgets all under another one."""
 
     def __init__(self) -> None:
         self._fence = Fence("", 0)
@@ -34,14 +35,14 @@ class Garbage:
         return len(self._held)
 
     def see(self, fence: Fence, found: Iterable[tuple[IndexEntry, float]]) -> None:
-        """Take garbage that is stored now, and since when it is known to be."""
+        """Add garbage that is stored now, and since when that is known."""
         self._check(fence)
         room = MAX_WAITING - len(self._held)
         self._held += [_Held(token_of(entry.key), entry, since) for entry, since in islice(found, room)]
         self._held.sort()
 
     def take(self, fence: Fence, spans: Sequence[Span]) -> list[tuple[IndexEntry, float]]:
-        """Garbage of some spans, and since when it is known; it is forgotten here."""
+        """Take out the garbage of some spans, and since when it is known."""
         self._check(fence)
         taken: list[tuple[IndexEntry, float]] = []
         for span in spans:

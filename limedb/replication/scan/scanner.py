@@ -3,13 +3,13 @@
 It owns the choice of nodes that a scan asks, and its reaction when one of them fails or the topology changes.
 It holds a page of each node at most, and must never run ahead of its reader.
 
-All current owners that can be reached are asked; of every range at least as many must answer, up to the same
-key, as the level needs, so that a scan at QUORUM sees every write that was acknowledged before it began. A
-scan isn't one moment, and mends nothing: replicas that differ are left to reads and repair.
+It asks all current owners that can be reached; of every range at least as many as the level needs must
+answer, up to the same key, so that a scan at QUORUM sees every write that was acknowledged before it began. A
+scan doesn't show one moment, and mends nothing: it leaves replicas that differ to reads and repair.
 
-A node that is late is left out for the rest of the scan where the others are enough: a page waits for a
-checkpoint, and a slow disk takes seconds for one. That changes nothing of the rule above. Where the others
-are no longer enough later, the scan begins again behind what was taken, and waits for all.
+It leaves out a late node for the rest of the scan if the others are enough: a page waits for a checkpoint,
+and a slow disk takes seconds for one. That doesn't change the rule above. If the others are no longer enough
+later, the scan begins again behind the last record taken, and waits for all.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from limedb.replication.stale_epoch import follow_topology
 MAX_FETCH = 512
 """Records that a node is asked for at once: more take their time on its event loop."""
 LATE_SECONDS = 0.25
-"""After so long without a further page, the nodes that were asked and still owe theirs are late."""
+"""After this long without a further page, nodes that still owe theirs are late."""
 LATE = "it was late"
 
 
@@ -69,7 +69,7 @@ class Scanner:
         keys_only: bool = False,
     ) -> "Scan":
         """Begin a scan. first: how many records are likely wanted at first. deadline: called for each page.
-        keys_only: of values the scan reports the size alone.
+        keys_only: the scan reports only the sizes of values.
 
         InvalidRequestError: the level is LINEARIZABLE.
         """
@@ -78,7 +78,7 @@ class Scanner:
         return Scan(self, keys, level or self._default, min(first, MAX_FETCH), deadline, keys_only)
 
     def scan_own(self, keys: KeyRange) -> "OwnScan":
-        """Begin a scan of what the node itself holds, whether it owns it or not."""
+        """Begin a scan of the node's own records, whether it owns them or not."""
         return OwnScan(self._own, keys, self.live)
 
     @property
@@ -90,7 +90,7 @@ class Scanner:
         return self._coverage
 
     def follow(self, stale: StaleEpochError, known: Layout) -> None:
-        """Go over to a newer topology that a node knows. StaleEpochError: it isn't newer, or not proven."""
+        """Adopt a newer topology that a node knows. StaleEpochError: it isn't newer, or not proven."""
         if not follow_topology(self._placement, stale, known):
             raise stale
 
@@ -135,7 +135,7 @@ class Scan:
         self._is_patient = level is Level.ALL  # waits for those that are late
 
     async def page(self) -> list[Record]:
-        """The next live records, in the order of their keys; none: the range is at its end.
+        """The next live records, in the order of their keys; none: there are no more.
 
         RangeUnreachableError: too few owners of some range answer; NotMemberError, StaleEpochError: the node
         can't follow the topology.
@@ -168,7 +168,7 @@ class Scan:
         return RangeMerge(self._keys, nodes, lambda key: layout.of_key(key).natural)
 
     async def _feed(self, merge: RangeMerge) -> bool:
-        """Ask those whose next page is needed, all at once; False: it has to begin again."""
+        """Ask those whose next page is needed, all at once; False: the scan must begin again."""
         answers = await self._answers(merge)
         self._fetch = min(MAX_FETCH, 2 * self._fetch)
         for node, answer in answers.items():
@@ -189,7 +189,7 @@ class Scan:
         return True
 
     async def _answers(self, merge: RangeMerge) -> dict[str, RangePage | LimeDBError]:
-        """The pages of those that were asked, but for the late ones while the others are enough."""
+        """The pages of those that were asked, without the late ones while the others are enough."""
         asked = {
             node: asyncio.create_task(self._ask(node, self._keys.begin_at(start)))
             for node, start in merge.needs_page.items()
@@ -224,7 +224,7 @@ class Scan:
             raise RangeUnreachableError("a scan", self._level.value, self._missing)
 
     def _follow(self, stale: StaleEpochError) -> None:
-        """Go over to the newer topology that a node knows."""
+        """Adopt the newer topology that a node knows."""
         self._restarts += 1
         if self._restarts >= MAX_RESTARTS:
             raise stale

@@ -1,1 +1,1 @@
-"""What a new owner fetches before it is read."""
+"""The streaming of ranges to a new owner, before reads ask it."""

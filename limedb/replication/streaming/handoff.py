@@ -1,8 +1,8 @@
-"""The gaining side of a change: this node fetches the ranges that it is to own.
+"""The gaining side of a change: this node fetches the ranges that it will own.
 
-It owns what is still to be fetched, from whom, and the account of it. It must never fetch a range before
-enough of its owners have learned the epoch, nor from one that has not: a write made under an older epoch
-could still reach such a one, and be acknowledged, after it was read.
+It owns the list of ranges that it must still fetch, their sources, and the account of the progress. It must
+never fetch a range before enough of its owners have learned the epoch, nor from an owner that has not: a
+write made under an older epoch could still reach that owner, and be acknowledged, after it was read.
 """
 
 import asyncio
@@ -28,17 +28,15 @@ log = logging.getLogger(__name__)
 
 WORKERS = 4  # parts that are fetched side by side: the bound on what a change costs the sources
 SPANS = 16  # in a part
-SLICES = 64  # of all tokens: no range is larger than one, so that few large ones are fetched side by side too
+SLICES = 64  # of all tokens: no range is larger, so that few large ones are fetched side by side too
 LEARN_TIMEOUT = 5.0
 RETRY = 0.5  # seconds until what failed is tried again
-SAVE_SECONDS = 0.25  # between two notes of what is done: a node that dies fetches the rest anew
+SAVE_SECONDS = 0.25  # between two notes of the progress: a node that dies fetches the rest again
 RATE_SECONDS = 5.0
 
 
 class OwnTopology(Placement, Protocol):
-    """The topology that the node goes by, and what it has written down of its part in it; see
-    `cluster/topology/store.py`.
-    """
+    """The topology that the node follows, and its stored progress in it; see `cluster/topology/store.py`."""
 
     @property
     def topology(self) -> Topology:
@@ -46,16 +44,16 @@ class OwnTopology(Placement, Protocol):
 
     @property
     def saved(self) -> Saved:
-        """What is written down."""
+        """The stored progress."""
 
     async def wait_changed(self, known: Topology) -> Topology:
-        """Wait until the newest one is another."""
+        """Wait for a newer one."""
 
     async def learn(self, topology: Topology) -> Topology:
-        """Go over to one, if it is newer and proven; the newest one known."""
+        """Adopt one, if it is newer and proven; return the newest one known."""
 
     async def remember(self, **fields: Any) -> None:  # noqa: ANN401 (the fields of Saved)
-        """Write down what has become of this node's part."""
+        """Store the progress of this node's part."""
 
 
 @dataclass(slots=True)
@@ -105,9 +103,9 @@ class StreamJob:
 class Handoff:
     """Fetches what this node gains, whenever a change streams; it continues where a restart cut it off.
 
-    drop_stale: called before anything is fetched, until it is true: it drops leftovers of an earlier
-    ownership that could bring back what was deleted since. calls_class: of the messages to replicas.
-    take_over, settle: see `Transfer`.
+    drop_stale: called before anything is fetched, until it returns True: it drops leftovers of an earlier
+    ownership that could revive deleted keys. calls_class: of the messages to replicas. take_over, settle: see
+    `Transfer`.
     """
 
     calls_class = ReplicaCalls
@@ -137,7 +135,7 @@ class Handoff:
                 work.cancel()
 
     def progress(self) -> Progress:
-        """How the node does its part of the change."""
+        """The progress of the node's part of the change."""
         job = self._current()
         now = self._clock.monotonic()
         recent = sum(keys for at, keys in job.arrivals if at > now - RATE_SECONDS)
@@ -244,7 +242,7 @@ class Handoff:
         await self._save_at_times(job)
 
     def sources(self, job: StreamJob, part: Part) -> Sources:
-        """The sources of a part: all owners that may be, each the first for some parts, or this node.
+        """The sources of a part: all possible owners, each the first for some parts, or this node.
 
         UnavailableError: too few of them are ready yet.
         """
@@ -257,7 +255,7 @@ class Handoff:
         if len(ready) < (needed if job.is_asked else len(part.owners.natural)) or not ready:
             raise UnavailableError(self._lack(job, part, needed))
         turn = (part.number + part.attempts) % len(ready)
-        if self._own_url in ready:  # an owner of the range only compares what it has
+        if self._own_url in ready:  # an owner of the range only compares its records
             turn = ready.index(self._own_url)
         first, *others = ready[turn:] + ready[:turn]
         return Sources(self._replicas.at(first), {url: self._replicas.at(url) for url in others}, needed)
@@ -288,7 +286,7 @@ class Handoff:
             await self._save(job)
 
     async def _save_at_last(self, job: StreamJob) -> None:
-        """Write down that all is fetched, however long that takes."""
+        """Store that all is fetched, however long that takes."""
         while True:
             try:
                 return await self._save(job)

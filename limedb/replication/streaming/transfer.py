@@ -2,27 +2,27 @@
 
 It owns the paging, and how many sources have to answer; the comparison is that of `repair/range_sync.py`. It
 must never choose what to fetch, nor fetch from a node that may still take writes made under an older epoch
-(`handoff.py` sees to both).
+(`handoff.py` ensures both).
 
-**Why it is enough to pull, and from some.** A majority of the owners has each acknowledged write, and no
-more need have it. So one source is read in full, and the rest of `Owners.sources_needed` is compared with
-what has arrived: one at least of so many owners has each such write, and the newest record of each key is
-pulled from whichever source has it. Tombstones and expired values are pulled however old they are (the scope
-has no cutoff), since another source may hold an older value that they overrule.
+**Why it is enough to pull, and from some.** A majority of the owners has each acknowledged write, and
+possibly no more. So this node reads one source in full, and compares the rest of `Owners.sources_needed` with
+the records that have arrived: at least one of this many owners has each such write, and the node pulls the
+newest record of each key from whichever source has it. Tombstones and expired values are pulled however old
+they are (the scope has no cutoff), since another source may hold an older value that they overrule.
 
-Nothing is pushed. A source needs nothing from here: what this node has and it lacks is a write that is under
-way, which its coordinator sends to all owners; or a write that another source has, and the majority that
-acknowledged it stays one; or a leftover of this node's earlier ownership, of a key that its owners may have
-deleted and purged since (`repair/cleanup.py` drops those that it can find), which must not reach a node that
-is read. Anti-entropy makes the owners equal, beside the change and after it.
+Nothing is pushed. A source needs nothing from here: a record that this node has and the source lacks is a
+write under way, which its coordinator sends to all owners; or a write that another source has, and the
+majority that acknowledged it remains one; or a leftover of this node's earlier ownership, of a key that its
+owners may have deleted and purged since (`repair/cleanup.py` drops those that it can find), which must not
+reach a node that reads ask. Anti-entropy makes the owners equal, during the change and after it.
 
 **Promises come first** (`core/promises.py`). A conditional write that was sent, and is on one replica only,
-may be completed at any time, by a read that meets it. Then nothing may have come between it and the record
-that it was judged on; the replicas that promised it see to that, and so must the new owners. So many sources
-as are needed include one of each majority that promised. What a promise refuses here is settled by a quorum
-of the new side and as many of the old one as there have to be sources (`Owners.sides_to_settle` says why
-these are enough): then the new side has it, which is what the change needs, whether or not this node does.
-It takes no old owner that the change can do without, and no client's write.
+may be completed at any time, by a read that meets it. Then nothing may have come between it and the record on
+which it was judged; the replicas that promised it ensure that, and so must the new owners. The needed number
+of sources includes one of each majority that promised. If a promise refuses a record here, a quorum of the
+new side and as many of the old one as there must be sources settle it (`Owners.sides_to_settle` argues why
+these are enough): then the new side has it, which is what the change needs, whether or not this node has it.
+It needs no old owner that the change can do without, and no client's write.
 """
 
 import asyncio
@@ -71,8 +71,8 @@ class _Piece(NamedTuple):
 
 class Transfer:
     """Copies spans from sources to the own replica. on_done: called with each piece that is fetched in full,
-    and how many records it had. take_over: makes promises of the sources the own ones. settle: brings a key
-    to a quorum of its owners.
+    and how many records it had. take_over: adopts promises of the sources. settle: brings a key to a quorum
+    of its owners.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Transfer:
 
     async def _pieces(self, spans: Iterable[Span]) -> AsyncIterator[_Piece]:
         """The records of the first source, page by page; the pieces cover the spans. As long as spans hold
-        little, ever more are asked for side by side, for what they then take is the way there and back.
+        little, it asks for more and more side by side, since then the round trip takes most of the time.
         """
         left, coming, depth = deque(spans), deque[tuple[Span, asyncio.Task[list[Record]]]](), 1
         try:
@@ -140,7 +140,7 @@ class Transfer:
             self._on_done(piece.span, len(piece.records))
 
     async def _each_other(self, work: Callable[[Replica], Awaitable[None]], reasons: dict[str, str]) -> None:
-        """Do something with each of the other sources but those that failed. reasons: why, by URL."""
+        """Do something with each of the other sources except those that failed. reasons: why, by URL."""
         for url, source in self._sources.others.items():
             if url in reasons:
                 continue
@@ -162,7 +162,7 @@ class Transfer:
             await self._take_over(await self._replica_calls.promises(source, spans))
 
     async def _settle_refused(self) -> None:
-        """Bring what was refused here for a promise to the new side."""
+        """Bring records that a promise refused here to the new side."""
         refused, self._replica_calls.refused = self._replica_calls.refused, set()
         for key in sorted(refused):
             if self._settle is None:
@@ -170,13 +170,13 @@ class Transfer:
             await self._settle(key)
 
     async def _complete(self, source: Replica, leaves: Sequence[Span]) -> None:
-        """Get what another source has and the own store lacks."""
+        """Fetch the records of another source that the own store lacks."""
         digests = await self._replica_calls.digests(self._own, leaves)
         await sync_range(self._own, source, leaves, digests, self._replica_calls, pushes=False)
 
 
 def _is_last(count: int, size: int) -> bool:
-    """Whether a page ends its span. One that is short may have been cut for its size."""
+    """Whether a page completes its span. A short page may have been cut for its size."""
     return count < PAGE and size < SMALL
 
 

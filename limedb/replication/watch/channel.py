@@ -1,8 +1,7 @@
-"""What a feed has reported of one selection of keys, and the subscribers that read it.
+"""The reported changes of one selection of keys, and the subscribers that read them.
 
-It owns the order of what was reported, and how much of it is kept. Each change is kept once for all
-readers: a subscriber is a place in the channel. It must never wait for a subscriber: one that falls behind
-what is kept finds a gap.
+It owns the order of the reported changes, and how many are kept. Each change is kept once for all readers: a
+subscriber is a place in the channel. It must never wait for a subscriber: one that falls behind finds a gap.
 
 Tested in tests/replication/watch/test_feed.py.
 """
@@ -20,8 +19,8 @@ from limedb.errors import LimeDBError
 PIECE_BYTES = 32 << 10
 """Bytes of keys and values that a piece holds, unless one change alone has more."""
 TAKE_BYTES = 64 << 10
-"""Bytes that a subscriber takes at once, but one piece at least: as much as may wait for each that doesn't
-read.
+"""Bytes that a subscriber takes at once, but at least one piece: this much may wait for each subscriber that
+doesn't read.
 """
 OVERHEAD = 300
 
@@ -31,8 +30,8 @@ class Piece:
 
     at: the feed's count before they were. resume: the version to resume after, before they were. newest_ms:
     the feed's latest time when they were. echo_of: where the change was reported before; it is for
-    subscribers that began after that. None: it is for all. encoded: what a server makes of it to send it,
-    made once for all; empty: not yet.
+    subscribers that began after that. None: it is for all. encoded: the message that a server makes of it,
+    once for all; empty: not yet.
     """
 
     __slots__ = ("at", "echo_of", "encoded", "newest_ms", "records", "resume", "size")
@@ -49,9 +48,9 @@ class Piece:
 class Channel:
     """The changes of one selection.
 
-    max_bytes: how much is kept. turns: of the subscribers that wait. reach_ms: all that was heard of after
-    that time is there. begun_at: the feed's count when the channel began. error: why it ended before its feed
-    did. subscribers: how many.
+    max_bytes: how much is kept. turns: of the subscribers that wait. reach_ms: all changes after that time
+    are there. begun_at: the feed's count when the channel began. error: why it was closed before its feed.
+    subscribers: how many.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class Channel:
             self._keep(Piece(part, at, resume, newest_ms))
 
     def echo(self, record: Record, at: int, resume: int, newest_ms: int, echo_of: int) -> None:
-        """Keep a change for those that began after it was reported first."""
+        """Keep a change for those that began after its first report."""
         self._keep(Piece([record], at, resume, newest_ms, echo_of))
 
     def _keep(self, piece: Piece) -> None:
@@ -104,7 +103,9 @@ class Channel:
             self.reach_ms, self._is_whole = first.newest_ms, False
 
     def fill(self, other: "Channel") -> None:
-        """Copy what another one, of all keys, holds from before this one began; if it is whole."""
+        """Copy the changes of another channel, of all keys, from before this one began, if they are
+        complete.
+        """
         if not self._is_whole or other.reach_ms >= self.reach_ms:
             return
         before: list[Piece] = []
@@ -119,8 +120,8 @@ class Channel:
         self._forget_surplus()
 
     def find(self, newest_ms: int) -> int | None:
-        """The first piece that was reported when the latest time was newest_ms or later. None: pieces that
-        might have been are not there.
+        """The first piece that was reported when the latest time was newest_ms or later. None: such pieces
+        may be missing.
         """
         if self.reach_ms >= newest_ms:
             return None
@@ -151,8 +152,8 @@ class Channel:
         return self._pieces[at - self._first]
 
     async def wait(self, due: float) -> None:
-        """Return, in a turn of one's own, when something is added, the feed has ended, or it is due (seconds
-        of the loop's clock).
+        """Return, in a turn of the caller's own, when something is added, the feed is closed, or the time is
+        due (seconds of the loop's clock).
         """
         loop = asyncio.get_running_loop()
         waiter: Waiter = loop.create_future()

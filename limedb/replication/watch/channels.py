@@ -74,12 +74,12 @@ class Channels:
                 yield found
 
     def begin(self, reach_ms: int) -> None:
-        """What was heard up to reach_ms need not all be there."""
+        """Note that changes up to reach_ms may be missing."""
         for channel in self._by_what.values():
             channel.reach_ms = max(channel.reach_ms, reach_ms)
 
     def end(self, key: str, error: LimeDBError, reach_ms: int, count: int) -> None:
-        """End the channels of a key with an error; the first one begins anew."""
+        """Close the channels of a key with an error; the first one starts over."""
         for channel in list(self.of(key)):
             channel.error = error
             channel.wake()

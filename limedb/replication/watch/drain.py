@@ -1,13 +1,14 @@
-"""Before a node stops, it waits for peers that don't count for watches yet, where somebody watches.
+"""Before a node stops while somebody watches, it waits for peers on which watches can't count yet.
 
-It owns that wait, which is bounded. It must never keep a node that nobody listens to, nor wait for a peer
-that doesn't answer (nobody knows whether it comes back) or that stops itself (all may be stopped at once).
+It owns that wait, which is bounded. It must never keep a node to which nobody listens, nor wait for a peer
+that doesn't answer (nobody knows whether it will return) or that is stopping itself (all may stop at once).
 
-Why: a node that crashed has forgotten what reached it just before. Let a write have been acknowledged by it
-and by this node, and by no other. A feed that has not reported it yet, or that is resumed from before, hears
-of it from this node alone: if it stops, the rest is no majority, and the watch ends with a gap. When the
-crashed node counts again (`Engine.watch_wait_ms` is 0), all that arrived before its crash was reported, and
-lies behind the margin from which a watch that stands is resumed. So this node may stop then.
+The reason: a node that crashed has forgotten the changes that reached it just before. Suppose that only it
+and this node acknowledged a write. A feed that has not reported the write yet, or that resumes from before
+it, hears of it only from this node: if this node stops, the rest isn't a majority, and the watch fails with a
+gap. When watches count on the crashed node again (`Engine.watch_wait_ms` is 0), all changes from before its
+crash were reported, and lie before the margin from which a running watch is resumed. So this node may stop
+then.
 """
 
 import asyncio
@@ -25,9 +26,9 @@ async def wait_watchable(
     is_followed: Callable[[], bool],
     longest: float,
 ) -> None:
-    """Return when the node may stop. peers: URLs of living ones. wait_ms_of: how long one does not count, 0
-    for one that stops; LimeDBError: no answer. is_followed: whether anybody listens to this node's changes.
-    longest: seconds.
+    """Return when the node may stop. peers: URLs of living ones. wait_ms_of: how long watches can't count on
+    one, 0 for one that is stopping; LimeDBError: no answer. is_followed: whether anybody listens to this
+    node's changes. longest: seconds.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(longest):

@@ -1,34 +1,35 @@
 """The changes of some keys in the whole cluster, for all watches of them on this node.
 
-It owns which nodes are listened to, when they are enough, and what is reported of what they send. It must
-never hold a writer up, wait for a subscriber, or keep more than its bounds.
+It owns the choice of nodes to listen to, decides when they are enough, and which of their changes to report.
+It must never delay a writer, wait for a subscriber, or keep more than its bounds.
 
-Each owner sends what changes in its store (`change_log.py`), self being just another. Of every range as many
-current owners must be heard as the level needs: at QUORUM one of them has heard of each write that a quorum
-acknowledged. A node that was lost is asked from where it was lost. One whose log doesn't reach back so far,
-as after a crash, counts again once all that came before is reported for sure.
+Each owner sends the changes of its store (`change_log.py`); this node is just one of them. The feed must hear
+as many current owners of every range as the level needs: at QUORUM one of them has heard of each write that a
+quorum acknowledged. The feed asks a lost node for the changes since it was lost. A node whose log doesn't
+reach back that far, as after a crash, counts again once all earlier changes are certainly reported.
 
-Each version is reported once, and those of a key in their order. Why this holds in bounded memory, and why
-nothing is missed: `Reported` knows the last version of so many keys exactly. For a key that it has forgotten
-it knows a bound: a version above it is newer than all that was reported. Let a version v be at or below it
+The feed reports each version once, and those of a key in their order. This holds in bounded memory, and
+nothing is missed: `Reported` knows the last version of many keys exactly. For a key that it has forgotten it
+knows a bound: a version above the bound is newer than all reported ones. Let a version v be at or below it
 (UNSURE), so that it may have been reported or not.
 
-1. `resume` is a time such that all that had arrived before it at the nodes that count (of each range enough
-   to share one with every quorum) is reported, or was before the feed began.
-2. A write that is no late one reaches every replica that acknowledges it within SPREAD_MS of v, by a clock
+1. `resume` is a time such that all changes that had arrived before it at the nodes that count (of each range
+   enough to share one with every quorum) are reported, or were before the feed began.
+2. A write that isn't late reaches every replica that acknowledges it within SPREAD_MS of v, by a clock
    that differs from the others by MAX_CLOCK_SKEW at most. So if v + SPREAD_MS + 2 * MAX_CLOCK_SKEW <= resume,
    a node that counts had it by then, if it was ever acknowledged, and it is reported, or a newer version of
-   the key is. What arrives now is a repeat or a copy (a hint, a repair, a range that is streamed, a lost node
-   that is heard again), and is left out.
+   the key is. A version that old which arrives now is a repeat or a copy (a hint, a repair, a streamed range,
+   a node that is back), and is left out.
 3. A late write (sent again under its version, `change_log.py` marks it) may be acknowledged only now, and a
-   version younger than that may be on its way. There nothing is certain: the channel ends with a gap.
+   version younger than that may be on its way. In these cases nothing is certain: the channel closes with a
+   gap.
 
-What a write of unknown outcome left on one node only, and a copy brings to others after its key was
-forgotten, is left out too: it was never acknowledged.
+The feed also leaves out a record that a write of unknown outcome left on only one node, and that a copy
+brings to others after its key was forgotten: it was never acknowledged.
 
-A subscriber that begins in a feed that runs is owed what is acknowledged from then on. A write may have been
-reported before, and be acknowledged after: it then reaches another node that is heard after, and is reported
-again to those that began in between (an echo), as long as 2. doesn't say that it was acknowledged before.
+A subscriber that begins in a running feed must get all writes acknowledged from then on. A write may have
+been reported before, and be acknowledged after: it then reaches another node that the feed hears later, and
+the feed reports it again to those that began in between (an echo), unless it was acknowledged before by 2.
 """
 
 import asyncio
@@ -60,12 +61,12 @@ from limedb.replication.watch.reported import Known, Reported
 from limedb.replication.watch.sources import WatchSource, World, gap_of, listed
 
 SILENCE_SECONDS = 4.0
-"""After which a node that sends nothing, not even that nothing changed, is lost."""
+"""The time after which a node that sends nothing, not even a beat, is lost."""
 RETRY_SECONDS = 0.2
 START_SECONDS = 2.0
 """How long a feed waits at first for nodes that don't answer."""
 GRACE_SECONDS = 5.0
-"""How long too few nodes may be heard before a feed ends: what changes meanwhile is reported later."""
+"""How long a feed may hear too few nodes before it fails: it reports the changes of that time later."""
 LOOK_SECONDS = 0.1
 QUEUE = 4
 """Batches of all nodes together that wait for the feed."""
@@ -83,8 +84,8 @@ class Place(NamedTuple):
 class Feed:
     """The changes of a selection at a level. since_ms: from when on; None: from now.
 
-    resume: the version after which a watch may be resumed when it has all that was reported. newest_ms: the
-    latest time of any node that was heard. count: changes reported so far. error: why it has ended.
+    resume: the version after which a watch may be resumed when it has all reported changes. newest_ms: the
+    latest time of any node that was heard. count: changes reported so far. error: why it has failed.
     coverage_class: of the count of nodes that are heard.
     """
 
@@ -126,12 +127,12 @@ class Feed:
 
     @property
     def is_caught_up(self) -> bool:
-        """Whether it reports what is new, not what was before it began."""
+        """Whether it reports new changes, not those from before it began."""
         return self.since_ms is None or (self.is_begun and wall_ms_of(self.resume) >= self._began_ms)
 
     def join(self, what: WatchFilter, after_ms: int | None) -> "Place | None":
-        """Where a subscriber begins: with what was heard from after_ms on; None: now. No place: this feed
-        doesn't know all of it.
+        """Where a subscriber begins: with the changes from after_ms on; None: now. No place: this feed
+        doesn't know all of them.
         """
         is_late = after_ms is not None and self.since_ms is None and not self.is_begun
         if self.error is not None or is_late or (after_ms is None and not self.is_caught_up):
@@ -149,7 +150,7 @@ class Feed:
         return Place(self, channel, channel.end, self.count)
 
     async def run(self) -> None:
-        """Listen until it is cancelled, or can't continue: then `error` says why."""
+        """Listen until it is cancelled, or can't continue: then `error` has the reason."""
         try:
             await self._begin()
             while True:
@@ -172,7 +173,7 @@ class Feed:
             raise self.error.with_traceback(None)
 
     async def close(self) -> None:
-        """End it."""
+        """Close it."""
         if self.work is not None:
             self.work.cancel()
             with suppress(asyncio.CancelledError):
@@ -190,7 +191,7 @@ class Feed:
         self._ask_late_ones_again()
 
     def _ask_late_ones_again(self) -> None:
-        """Let a node that is not heard yet report from when the feed stood, not from when it is heard."""
+        """Ask a node that is not heard yet for its changes since the feed stood, not only from now on."""
         for source in self._sources.values():
             if source.since_ms is None and not source.is_live:
                 if source.task is not None:
@@ -210,7 +211,7 @@ class Feed:
     # --- the nodes
 
     def _follow_topology(self) -> None:
-        """Listen to all that hold keys, those that come and go too."""
+        """Listen to all nodes that hold keys, including joining and leaving ones."""
         layout = self._world.placement.layout
         if self._coverage is not None and self._coverage.layout is layout:
             return
@@ -232,7 +233,7 @@ class Feed:
         self._tasks.append(source.task)
 
     async def _listen(self, source: WatchSource) -> None:
-        """Bring what a node reports, as fast as it is taken; ask it again whenever it is lost."""
+        """Pass on a node's changes, as fast as they are taken; ask it again whenever it is lost."""
         while True:
             layout = self._world.placement.layout
             try:
@@ -260,7 +261,7 @@ class Feed:
     # --- what they report
 
     async def _hear(self) -> None:
-        """Report what is new in the next batch."""
+        """Report the new changes of the next batch."""
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 source, news = await self._queue.get()
@@ -334,8 +335,8 @@ class Feed:
             self._echo(record, before)
 
     def _echo_passed(self, record: Record) -> None:
-        """Of a key a newer version was reported, but not to those that began later: of them each is to have
-        this one once. `_passed`: the version of a key that they had last, and where.
+        """A newer version of the key was reported, but not to subscribers that began later: each of them must
+        get this one once. `_passed`: the version of a key that they got last, and where.
         """
         before = self._reported.position(record.key)
         if before >= self._joined_at or not self._may_echo(record.version):
@@ -354,11 +355,13 @@ class Feed:
     # --- whether they are enough
 
     def _judge(self) -> bool:
-        """Whether enough is heard: then move the version to resume after. Or say why it can't continue."""
+        """If enough nodes are heard, move the version to resume after; otherwise raise the reason why it
+        can't continue.
+        """
         assert self._coverage is not None  # noqa: S101
         for source in self._sources.values():
             if source.task is not None and source.task.done():
-                source.task.result()  # it has no end: it raises bugs
+                source.task.result()  # it never returns: it raises bugs
         now = self._now()
         counted = [source for source in self._sources.values() if self.counts(source)]
         if not self._coverage.is_enough([source.url for source in counted], self.level):
@@ -371,7 +374,7 @@ class Feed:
         return True
 
     def counts(self, source: WatchSource) -> bool:
-        """Whether nothing can be missed of what a node hears."""
+        """Whether the feed misses nothing of a node."""
         if source.complete_since_ms is not None:
             safe_ms = wall_ms_of(self.resume) if self._is_begun.is_set() else 0
             if safe_ms < source.complete_since_ms + self._world.margin_ms:
@@ -393,5 +396,5 @@ class Feed:
 
 
 def _holders(layout: Layout) -> set[str]:
-    """All that are written under a layout."""
+    """All nodes that get writes under a layout."""
     return {url for _, owners in layout.segments() for url in owners.write_set}

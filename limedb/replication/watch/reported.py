@@ -1,9 +1,9 @@
-"""Which version of each key a feed has reported last, in bounded memory.
+"""The last version of each key that a feed has reported, in bounded memory.
 
-It owns that memory. It must never decide about a version that it isn't sure of: the feed does.
+It owns that memory. It must never decide about an uncertain version: the feed does.
 
-The keys reported last are known exactly. Of those forgotten, each of BUCKETS groups of keys has the highest
-version that was forgotten: a version above it is new for certain, one up to it may have been reported or not.
+It knows the keys reported last exactly. Of the forgotten ones, each of BUCKETS groups of keys has the highest
+version that was forgotten: a version above it is certainly new, one up to it may have been reported or not.
 """
 
 from array import array
@@ -18,11 +18,11 @@ _POSITION_MASK = (1 << _POSITION_BITS) - 1
 
 
 class Known(Enum):
-    """What is known of a version of a key."""
+    """The knowledge about a version of a key."""
 
-    NEW = auto()  # it is newer than all that was reported of the key
-    LAST = auto()  # it is what was reported last
-    PASSED = auto()  # it is older than what was reported
+    NEW = auto()  # it is newer than all reported versions of the key
+    LAST = auto()  # it was reported last
+    PASSED = auto()  # it is older than the reported version
     UNSURE = auto()  # the key was forgotten, or never reported
 
 
@@ -41,7 +41,7 @@ class Reported:
         return len(self._last)
 
     def look(self, key: str, version: int) -> Known:
-        """What is known of a version."""
+        """The knowledge about a version."""
         packed = self._last.get(key)
         if packed is not None:
             last = packed >> _POSITION_BITS
@@ -51,7 +51,7 @@ class Reported:
         return Known.UNSURE
 
     def position(self, key: str) -> int:
-        """Where the last version of a key that is known was reported."""
+        """The position at which the last version of a known key was reported."""
         return self._last[key] & _POSITION_MASK
 
     def note(self, key: str, version: int, position: int) -> None:

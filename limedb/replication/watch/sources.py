@@ -13,7 +13,7 @@ from limedb.ports import ChangeBatch, Clock, Placement, Replicas
 
 
 class World:
-    """What feeds run on. max_skew_ms: MAX_CLOCK_SKEW. turns: of all that watch."""
+    """The surroundings of feeds. max_skew_ms: MAX_CLOCK_SKEW. turns: of all that watch."""
 
     def __init__(self, placement: Placement, replicas: Replicas, clock: Clock, max_skew_ms: int) -> None:
         self.placement, self.replicas, self.clock = placement, replicas, clock
@@ -25,9 +25,9 @@ class World:
 class WatchSource:
     """A node that is listened to.
 
-    since_ms: from when on it is asked; None: from now. until_ms: until when it has reported all.
-    complete_since_ms: from when on it reports all, None where that is all that was asked for. is_live: it is
-    heard. reason: why not. gap: why it doesn't report all. is_tried: it has answered once, or failed to.
+    since_ms: the start of the requested changes; None: now. until_ms: the time until which it has reported
+    all. complete_since_ms: the time from which on it reports all; None: all that was requested. is_live: it
+    is heard. reason: why not. gap: why it doesn't report all. is_tried: it has answered once, or failed to.
     """
 
     __slots__ = (
@@ -52,7 +52,7 @@ class WatchSource:
 
 
 def gap_of(batch: ChangeBatch) -> str:
-    """Why a node's log doesn't reach back as far as it was asked for."""
+    """The reason why a node's log doesn't reach back as far as requested."""
     if not batch.started_ms:
         return "it was restarted, or its log of changes is too short"
     if batch.complete_since_ms <= batch.started_ms:

@@ -1,8 +1,8 @@
 """Watches: the changes of some keys, from all of the cluster.
 
-It owns which feed serves a watch, how many there are, and how a watch reads one. It must never hold a writer
-up, nor keep anything for a watch: it is a place in a channel (`channel.py`), which all watches of the same
-keys share.
+It owns which feed serves a watch, how many there are, and how a watch reads one. It must never delay a
+writer, nor keep anything for a watch: it is a place in a channel (`channel.py`), which all watches of the
+same keys share.
 
 The first few selections have a feed of their own (`feed.py`), so that a watch of few keys costs little.
 All beyond those share one of all keys.
@@ -27,7 +27,7 @@ from limedb.replication.watch.reported import Reported
 from limedb.replication.watch.sources import World
 
 BEAT_SECONDS = 3.0
-"""How long a watch hears nothing at most."""
+"""The longest time that a watch hears nothing."""
 MAX_WATCHES = 2_000
 """Watches of one node. Each costs some ten kB, and the messages that wait for a client that doesn't read."""
 MAX_NARROW, MAX_WIDE = 16, 4
@@ -37,9 +37,9 @@ are resumed from before the first began.
 MAX_AHEAD_MS = 24 * 3600 * 1000
 """How far versions may be ahead of the own clock: a clock that was set back follows the cluster's time."""
 MAX_REPORTED = 200_000
-"""Keys of which feeds together know what they reported last; a node with many writes has so many in 10 s."""
+"""Keys whose last reported version feeds remember, all together; a busy node writes this many in 10 s."""
 MAX_BYTES, LEAST_BYTES = 64 << 20, 64 << 10
-"""Bytes that channels keep together, and each one at least."""
+"""Bytes that all channels keep together, and each one at least."""
 
 
 class WatchEvent(NamedTuple):
@@ -81,12 +81,12 @@ class Watcher:
     def watch(
         self, what: WatchFilter, after_version: int | None, level: Level | None
     ) -> AsyncGenerator[WatchEvent, None]:
-        """What changes: first nothing, when the watch stands; then as it comes, and nothing now and then.
+        """The changes: first none, when the watch stands; then as they come, and now and then none.
 
-        after_version: report what came after it too. InvalidRequestError: the level is LINEARIZABLE, or the
-        version lies so far ahead that no watch can have reported it.
-        WatchGapError: not all that came after it is known any more, or the messages are taken too slowly.
-        RangeUnreachableError: too few owners of some keys are heard; NotMemberError. TooManyWatchesError.
+        after_version: also report the changes after it. InvalidRequestError: the level is LINEARIZABLE, or
+        the version lies so far ahead that no watch can have reported it. WatchGapError: some of the changes
+        after it are no longer known, or the caller takes messages too slowly. RangeUnreachableError: too few
+        owners of some keys are heard; NotMemberError. TooManyWatchesError.
         """
         if level is Level.LINEARIZABLE:
             raise InvalidRequestError(

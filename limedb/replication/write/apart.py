@@ -1,4 +1,5 @@
-"""Batches that are not written at once: in portions, or because some writes go another way than the rest.
+"""Batches that are not written in one step: in portions, or because some writes take another way than the
+rest.
 
 It owns the order of their outcomes, and how many go that way at a time. It must never carry a write out
 itself.
@@ -29,8 +30,8 @@ OfGroup = Callable[[str, Sequence[Write], Level, float], Awaitable[Outcomes]]
 async def write_apart(
     writes: Sequence[Write], level: Level, deadline: float, decide: One, write_others: Many
 ) -> Outcomes:
-    """The outcomes of writes of which some depend on what their keys have: each of these is decided by
-    itself. InvalidRequestError: two are of one key.
+    """The outcomes of writes, some of which depend on the values of their keys: each of these is decided
+    alone. InvalidRequestError: two are of one key.
     """
     if len({write.key for write in writes}) < len(writes):
         raise InvalidRequestError("a batch with conditions has a key twice: each key may be in it once")
@@ -53,8 +54,8 @@ async def write_apart(
 async def write_by_group(
     writes: Sequence[Write], level: Level, deadline: float, write_group: OfGroup, write_others: Many
 ) -> Outcomes:
-    """The outcomes of writes of different keys, of which some have tags: those with the same are carried out
-    together.
+    """The outcomes of writes of different keys, some of which have tags: those with the same tag are carried
+    out together.
     """
     by_tag: dict[str, list[int]] = {}
     for place, write in enumerate(writes):
@@ -77,8 +78,8 @@ async def write_by_group(
 async def write_in_portions(
     portions: Iterable[Sequence[Write]], level: Level, deadline: float, clock: Clock, write: Many
 ) -> Outcomes:
-    """The outcomes of writes in portions (`portions.py`); others have their turns between these. What fails a
-    portion is raised only where nothing was written before, and none is begun after the deadline.
+    """The outcomes of writes in portions (`portions.py`); others have their turns between these. The error of
+    a portion is raised only where nothing was written before, and none is begun after the deadline.
     """
     outcomes: list[Written | LimeDBError] = []
     began = clock.monotonic()

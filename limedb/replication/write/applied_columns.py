@@ -1,4 +1,5 @@
-"""The outcomes of many records at a replica, in columns: none becomes an object unless somebody looks at it.
+"""The outcomes of many records at a replica, in columns: an outcome becomes an object only if somebody reads
+it.
 
 It owns the form. It must never judge an outcome.
 

@@ -1,25 +1,25 @@
 """Records that go to the same replicas share one count, until an answer sets one of them apart.
 
-It owns the question which records still share their fate. It must never decide what is tried again:
-`writer.py` does.
+It owns the list of records that still share their outcome. It must never decide about retries: `writer.py`
+does.
 
 Why one count serves many records, each of which has its own outcome:
 
-1. All are asked of the same replicas, in one message to each, which a replica merges as a whole or not at
-   all. So an error, a silence and a stale epoch are each record's; and so is an answer, but for the records
-   that it names: those of which the replica holds a newer one, or has promised one
+1. All go to the same replicas, in one message to each, which a replica merges as a whole or not at all. So an
+   error, a missing answer and a stale epoch apply to each record; and so does an answer, except for the
+   records that it names: the replica holds a newer one of these, or has promised one
    (`AppliedColumns.superseded`).
-2. Such a record is set apart before the answer is counted: it gets a count of its own (`ReplicaAcks`), a copy
-   of the common one as it was, so of what all earlier answers said of this record as well. From then on it
-   hears each answer by itself, and is never counted with the others again. So each record's count is at any
-   time what it would be if it had been sent alone with the same answers, which tests/replication/write/
-   test_batch_acks.py holds for every order of answers.
-3. The common count is settled by itself, and so is each of the others: none is answered later than alone,
-   and an answer that comes after that changes nothing in it (law 7 of `core/quorum_call.py`), whatever the
+2. Such a record is set apart before the answer is counted: it gets its own count (`ReplicaAcks`), a copy of
+   the common one at that moment, which includes all earlier answers about this record. Afterwards it takes
+   each answer on its own, and never shares the count again. So each record's count always equals the count of
+   a record that was sent alone and got the same answers; tests/replication/write/test_batch_acks.py checks
+   this for every order of answers.
+3. The common count and each of the others settle independently: no record is answered later than it would be
+   alone, and a later answer changes nothing in a settled count (law 7 of `core/quorum_call.py`), whatever the
    others wait for.
-4. Records are joined only if their replicas are the same, and need as many acknowledgements by the same
-   layout (`Layout.by_write_set`). An acknowledgement by a replica that isn't asked for a record never counts
-   for it.
+4. Records are joined only if they have the same replicas, and need the same number of acknowledgements by the
+   same layout (`Layout.by_write_set`). An acknowledgement by a replica that isn't asked for a record never
+   counts for it.
 5. The order of owners, which differs between keys, doesn't matter here: a write asks all of them at once.
 """
 
@@ -85,8 +85,8 @@ class BatchAcks(Acks[AppliedColumns]):
         return self.apart.get(place) or self._set_apart(place)
 
     def before(self) -> tuple[Sequence[int], bytes]:
-        """What replicas had before: of each record the highest version but its own (-1: none said), and
-        whether it was a live value.
+        """The earlier contents at the replicas: for each record the highest version except its own (-1: none
+        reported), and whether it was a live value.
         """
         versions, (first, *others) = versions_of(self._records), self._answers
         if all(other.previous == first.previous for other in others) and not any(
@@ -104,7 +104,7 @@ class BatchAcks(Acks[AppliedColumns]):
 
     @override
     def take(self, node_url: str, answer: AppliedColumns) -> None:
-        """A replica has merged the records, but for those that it names."""
+        """A replica has merged the records, except those that it names."""
         self._part(answer)
         for place, one in [*self.apart.items()]:
             one.waiting.pop(node_url, None)

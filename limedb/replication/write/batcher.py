@@ -1,11 +1,11 @@
-"""Carries single writes that come together in one message and one merge.
+"""Carries single writes that arrive together in one message and one merge.
 
-It owns writes until they are carried, and the requests that wait for them. It must never join what would
-change anything but the cost: each has its record and its outcome, and is answered as soon as its own level is
-reached, however the others do.
+It owns writes until they are carried, and the requests that wait for them. It must never join writes if that
+would change anything but the cost: each has its record and its outcome, and is answered as soon as its own
+level is reached, whatever happens to the others.
 
-While a group is on its way, new writes gather for the next one, until LINGER_SECONDS after that was sent
-(`aio/group_window.py`). A write that comes alone never waits.
+While a group is on its way, new writes gather for the next one, until LINGER_SECONDS after the group was sent
+(`aio/group_window.py`). A lone write never waits.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class WriteBatcher:
         self._window = GroupWindow(self._flush, lambda: sum(map(len, self._waiting.values())), LINGER_SECONDS)
 
     async def write(self, write: Write, level: Level, deadline: float) -> Written | LimeDBError:
-        """The outcome of a write. A caller that is cancelled doesn't take it back."""
+        """The outcome of a write. Cancelling the caller doesn't cancel the write."""
         job = PendingWrite(write)
         if deadline - self._clock.monotonic() < LEAST_PATIENCE:
             ensure_stages()

@@ -1,7 +1,7 @@
 """A client's write on its way through the coordinator.
 
-It owns what is known of the write so far, and the request that waits for its outcome. It must never decide
-what is tried next: `writer.py` and `idempotency/proposer.py` do.
+It owns the knowledge of the write so far, and the request that waits for its outcome. It must never decide
+the next attempt: `writer.py` and `idempotency/proposer.py` do.
 
 Tested in tests/replication/write/test_writer.py.
 """
@@ -22,10 +22,10 @@ class PendingWrite:
 
     record: as it is sent; None: it needs a (new) version. above: its next version is to be greater.
     version_is_final: a newer version is no reason to write again. may_be_stored: an earlier attempt left it,
-    or may have, on some replica. existed: what is known of it so far, by the record of the version
-    `previous`. acked: how many replicas had it in an earlier round. need of total replicas are to have it.
-    is_blocked: its version is final, and some replica refused it for a promise to a conditional write.
-    waiter: is given the outcome as soon as there is one. stages: of the group that it is part of.
+    or may have left it, on some replica. existed: as far as known, by the record of the version `previous`.
+    acked: how many replicas had it in an earlier round. need of total replicas are to have it. is_blocked:
+    its version is final, and some replica refused it because of a promise to a conditional write. waiter:
+    gets the outcome as soon as there is one. stages: of the group that it is part of.
     """
 
     record: Record | None = None
@@ -63,29 +63,31 @@ class PendingWrite:
         return self.outcome
 
     def resolve(self) -> None:
-        """Hand the outcome to the request that waits, if there is one."""
+        """Give the outcome to the waiting request, if there is one."""
         if self.waiter is not None and self.outcome is not None and not self.waiter.done():
             self.waiter.set_result(self.outcome)
 
     def fail(self, error: BaseException) -> None:
-        """Let the request that waits fail with an error."""
+        """Let the waiting request fail with an error."""
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_exception(error)
 
     def learn_previous(self, previous: int, existed: bool) -> None:
-        """Note what was stored before, as some replica reports it; this write's own records don't count."""
+        """Note the content before the write, as some replica reports it; this write's own records don't
+        count.
+        """
         if previous > self.previous and previous not in self.own_versions and not self.version_is_final:
             self.previous, self.existed = previous, existed
 
     def keep(self, acks: ReplicaAcks) -> None:
-        """Keep what a round showed that is not the last one."""
+        """Keep the findings of a round that is not the last one."""
         self.learn_previous(acks.previous, acks.existed)
         self.may_be_stored = self.may_be_stored or acks.may_be_stored
         self.acked = max(self.acked, 0 if acks.superseded_by else acks.acks)
 
 
 def as_unknown_if_maybe_stored(job: PendingWrite, error: LimeDBError) -> LimeDBError:
-    """An error that may say that nothing was written, if that is so."""
+    """An error, which reports that nothing was written if that is true."""
     if not job.may_be_stored:
         return error
     missing = {"it could not be sent once more": str(error)}

@@ -1,12 +1,12 @@
 """Large batches, in portions.
 
-It owns where a batch is cut. Work on much data at once holds the event loop up: 60 MB of values as one
-message to each replica took 0.3 s of processor time in a few turns, and on a busy machine some seconds, in
-which every request waited and peers took the node for dead. A portion takes some milliseconds.
+It owns the places where a batch is cut. Work on much data at once blocks the event loop: 60 MB of values as
+one message to each replica took 0.3 s of processor time in a few turns, and on a busy machine some seconds,
+in which every request waited and peers considered the node dead. A portion takes some milliseconds.
 
-Cutting changes nothing of what is promised: each write of a batch has its own outcome, versions go up in the
-order of the batch, and different keys don't depend on each other. So a batch in portions is what a client
-may send as several.
+Cutting changes no promise: each write of a batch has its own outcome, versions rise in the order of the
+batch, and different keys don't depend on each other. So a batch in portions is the same as several batches of
+a client.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from limedb.replication.requests import Write, WriteBatch
 
 PORTION_BYTES = 960 << 10
-"""Characters of values, about, that are written at once: with what stands around them a message of the peers'
-stream (`rpc/peer/remote_replica.py`).
+"""The approximate number of characters of values that are written at once: with their framing a message of
+the peers' stream (`rpc/peer/remote_replica.py`).
 """
 
 

@@ -1,7 +1,7 @@
 """Writes of one call that go to the same replicas, on their way together.
 
-It owns which writes these are, and their outcomes as one where nothing happened to any of them. It must never
-conclude a write by itself: `writer.py` does.
+It owns the list of these writes, and their common outcome if none of them differs. It must never conclude a
+write: `writer.py` does.
 
 Tested in tests/replication/write/test_write_batches.py.
 """
@@ -44,14 +44,12 @@ class SharedWrites:
 
     @property
     def unshared(self) -> Sequence[int]:
-        """Those of the writes whose outcome isn't the success of all."""
+        """Those of the writes whose outcome differs from the common success."""
         return [*self.acks.apart] if self.acks.is_enough else range(len(self.places))
 
 
 def together(shares: Sequence[SharedWrites], records: RecordBatch, epoch: int) -> WrittenBatch | None:
-    """The outcomes of the records of a call; None: something happened to one of them, or the receipts
-    differ.
-    """
+    """The outcomes of the records of a call; None: one of them had trouble, or the receipts differ."""
     receipts = {(share.acks.acks, share.total) for share in shares}
     if sum(len(share.places) for share in shares) < len(records) or len(receipts) != 1:
         return None

@@ -1,6 +1,6 @@
-"""Writes of keys that have one replica, the same one: the short way, on which nothing is counted.
+"""Writes of keys that all have the same single replica: the short way, without counting.
 
-It owns the question whether that way may be taken, and the one message. It must never conclude a write:
+It owns the decision whether a write may take that way, and the one message. It must never conclude a write:
 `writer.py` does.
 
 Tested in tests/replication/write/test_writer.py.
@@ -58,4 +58,4 @@ def acks_of(job: PendingWrite, url: str, answer: Applied | LimeDBError) -> Repli
 
 
 def _takes_any(version: int) -> None:
-    """A newer version is judged when the write goes above it."""
+    """The check of a newer version follows when the write goes above it."""

@@ -1,15 +1,15 @@
-"""Writes at a level: which replicas, which version, and what is tried again.
+"""Writes at a level: which replicas, which version, and which retries.
 
 It owns each write from its arrival to its receipt. It must never send: `fanout.py` does.
 
-A receipt is true because any two levels' worth of replicas that must meet do meet: a write that
-comes after an acknowledged QUORUM write hears of it from a replica that both asked ("superseded"), moves the
-clock past it and is written again. A LINEARIZABLE write asks a majority first and writes above what it has;
-a newer record that it meets then is a concurrent write's, and it counts as done, ordered just before that
-one. It is never given a second version, for then it could take effect twice. Where a replica refuses it for a
-promise to a conditional write, that one may not have seen it; then `conditional/proposer.py` finds out what
-became of it. Source: Attiya, Bar-Noy and
-Dolev 1995, "Sharing Memory Robustly in Message-Passing Systems"; Lynch and Shvartsman 1997 for many writers.
+A receipt is true because the replicas of any two levels that must overlap do overlap: a write after an
+acknowledged QUORUM write learns of it from a replica that both asked ("superseded"), moves the clock past it
+and is written again. A LINEARIZABLE write asks a majority first and writes above the highest version there; a
+newer record that it meets then belongs to a concurrent write, and it counts as done, ordered just before that
+one. It never gets a second version, since then it could take effect twice. If a replica refuses it because of
+a promise to a conditional write, that one may not have seen it; then `conditional/proposer.py` finds out its
+outcome. Source: Attiya, Bar-Noy and Dolev 1995, "Sharing Memory Robustly in Message-Passing Systems"; Lynch
+and Shvartsman 1997 for many writers.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ from limedb.replication.write.shared_writes import SharedWrites, job_of, togethe
 from limedb.replication.write.single_replica import SingleReplica, acks_of
 
 PROMISED_SECONDS = 0.002
-"""How long a write waits at first for a conditional write to be done that is promised: it goes above it."""
+"""How long a write waits at first for the end of a promised conditional write: it goes above that one."""
 KNOWN_DOWN = "it is known to be down"
 
 
@@ -80,8 +80,8 @@ class Writer:
     async def write_batch(
         self, writes: WriteBatch, level: Level, deadline: float
     ) -> Sequence[Written | LimeDBError]:
-        """The outcomes of plain writes of different keys. They stay bytes, unless one of them has to be
-        looked at by itself.
+        """The outcomes of plain writes of different keys. They stay bytes, unless one of them needs separate
+        treatment.
         """
         layout = self._placement.layout
         records = writes.stamped(self._versions.tick_many(self._skew.now_ms(), len(writes)))
@@ -114,7 +114,7 @@ class Writer:
         return [job.settled() for job in jobs]
 
     async def write(self, jobs: Sequence[PendingWrite], level: Level, deadline: float) -> None:
-        """Give each job its outcome that has none."""
+        """Give an outcome to each job that has none."""
         jobs = await self._write_alone([job for job in jobs if job.outcome is None], level, deadline)
         await self._carry(jobs, level, deadline, Newcomers(self._clock, deadline))
 
@@ -148,8 +148,8 @@ class Writer:
     async def _write_alone(
         self, jobs: list[PendingWrite], level: Level, deadline: float
     ) -> list[PendingWrite]:
-        """Write keys that have one replica, the same one, the short way. It returns the jobs
-        that are left for the long way.
+        """Write keys that all have the same single replica, the short way. It returns the jobs that remain
+        for the long way.
         """
         layout = self._placement.layout
         if not jobs or (url := self._single.of(layout, [job.write.key for job in jobs])) is None:
@@ -192,8 +192,8 @@ class Writer:
             self._settle(job, layout, level)
 
     def version(self, job: PendingWrite, now_ms: int) -> Record:
-        """The record of a write with a version of its own, by the cluster's time: were the own clock to jump
-        ahead just now, the versions after it would stay ahead until time has caught up.
+        """The record of a write with its own version, by the cluster's time: if the own clock jumped ahead
+        just now, later versions would stay ahead until the time has caught up.
         """
         job.record = None
         (record,) = self._versioned((job,), now_ms)
@@ -211,10 +211,10 @@ class Writer:
     def rise(self, job: PendingWrite, version: int) -> None:
         """Give a job's next version above one that a replica has, and all later ones if that is about now.
 
-        A version that is further ahead was given while clocks were ahead: the write of that key goes above
-        it, and its replicas judge whether they have what vouches for that (`clock_guard.py`); the versions of
-        other keys stay where the time is. ClockSkewError: it is so far in the future that nothing may go
-        above it.
+        A version that is further ahead dates from a time when clocks were ahead: the write of that key goes
+        above it, and its replicas check whether anything justifies that (`clock_guard.py`); the versions of
+        other keys stay with the time. ClockSkewError: it is so far in the future that nothing may go above
+        it.
         """
         self._skew.check_stored(version)
         job.above = max(job.above, version)
@@ -239,8 +239,8 @@ class Writer:
     def _share(
         self, jobs: Sequence[PendingWrite], layout: Layout, level: Level, newcomers: Newcomers
     ) -> list[SharedWrites]:
-        """Jobs by their replicas, with versions. Where too few can be reached that is their outcome, unless
-        newcomers hold them up.
+        """Jobs by their replicas, with versions. If too few can be reached, that is their outcome, unless
+        newcomers delay them.
         """
         records, shares = self._versioned(jobs, self._skew.now_ms()), []
         is_live = _Live(self._replicas)  # asked once for each node
@@ -297,7 +297,9 @@ class Writer:
         is_live: "_Live",
         newcomers: Newcomers,
     ) -> None:
-        """Give jobs their outcome of whose owners too few can be reached, unless newcomers hold them up."""
+        """Give the jobs whose owners can't be reached in sufficient number their outcome, unless newcomers
+        delay them.
+        """
         written, live = owners.write_set, [url for url in owners.write_set if is_live[url]]
         for job in jobs:
             job.need = len(live) + owners.lacking(level, live)
@@ -320,7 +322,7 @@ class Writer:
                 self._settle(job, layout, level)
 
     def _settle_shared(self, share: SharedWrites, layout: Layout) -> None:
-        """Give those their outcome that are on enough replicas together."""
+        """Give the writes that are together on enough replicas their outcome."""
         acks, epoch = share.acks, layout.topology.epoch
         previous, existed = acks.before()
         for i, (job, record) in enumerate(zip(share.jobs, acks.records, strict=True)):
@@ -330,7 +332,7 @@ class Writer:
                 job.resolve()
 
     def _settle_apart(self, share: SharedWrites, layout: Layout, level: Level, i: int) -> None:
-        """Give one its outcome that is on enough replicas by itself."""
+        """Give a write that is on enough replicas on its own its outcome."""
         self._settle(share.apart(i), layout, level)
 
     # --- one write

@@ -1,6 +1,6 @@
 """The stream of changes in a peer's store, for watches.
 
-It owns the call and the meaning of its end. It must never ask again: the watching side does that.
+It owns the call and the meaning of its failure. It must never ask again: the watching side does that.
 
 Tested in tests/rpc/peer/test_remote_replica.py.
 """

@@ -1,7 +1,7 @@
-"""How a node opens a channel to another: in the clear, or with TLS on both sides.
+"""How a node opens a channel to another: without TLS, or with TLS on both sides.
 
-It owns the port that is dialled, the certificate that is shown, and the name that the other one's must have.
-It must never decide whom to dial.
+It owns the port to dial, the certificate to show, and the name that the other node's certificate must have.
+It must never decide which node to dial.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ Metadata = tuple[tuple[str, bytes], ...]
 
 
 class Dialling(Protocol):
-    """Opens channels. metadata: what calls on them carry, besides what each link adds."""
+    """Opens channels. metadata: of the calls on them, besides the metadata of each link."""
 
     metadata: Metadata
 
@@ -39,7 +39,7 @@ class Dialling(Protocol):
         """
 
     async def why(self, node_url: str, address: str) -> str:
-        """Why it could not be connected to; empty: nothing is known."""
+        """Why the connection failed; empty: nothing is known."""
 
 
 class InTheClear(Dialling):

@@ -1,7 +1,7 @@
 """Links to peers: one persistent channel each, and one stream on it.
 
 It owns the channels and their options, and replaces a channel whose peer can't be reached, and a stream that
-has ended. It must never know what is sent over them, except for the ping.
+has closed. It must never know the messages on them, except for the ping.
 """
 
 import asyncio
@@ -44,8 +44,8 @@ NO_ANSWER = frozenset(
 class PeerLink:
     """The link to one peer, `node_url`, at one address (host:port).
 
-    trouble: why the peer counts as unreachable, empty while it doesn't: it could not be connected to, or gave
-    no sign of life while it owed an answer. Until the next sign of life, requests fail at once.
+    trouble: why the peer counts as unreachable, empty while it doesn't: the connection failed, or the peer
+    gave no sign of life while it owed an answer. Until the next sign of life, requests fail at once.
     """
 
     def __init__(
@@ -250,7 +250,8 @@ class PeerLinks:
     """The links of a node, made at first use and kept.
 
     address_of: host:port of a peer's URL, by gossip. A peer that moved gets a new link. dialling: opens
-    channels; None: in the clear. secret: by which this node proves to be of the cluster; None: it has none.
+    channels; None: without TLS. secret: by which this node proves that it belongs to the cluster; None: it
+    has none.
     """
 
     def __init__(
@@ -282,8 +283,8 @@ class PeerLinks:
         return PeerLink(node_url, address, self._clock, self._tracing, self._dialling, self._secret)
 
     def renew(self, is_revoked: Callable[[bytes], bool]) -> None:
-        """Open those links anew that show a certificate (PEM) that was revoked, if this node has another by
-        now: peers refuse all that comes on them.
+        """Open links again that show a revoked certificate (PEM), if this node has another one by now: peers
+        refuse all calls on them.
         """
         for link in self._links.values():
             link.renew(is_revoked)

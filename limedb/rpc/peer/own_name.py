@@ -16,7 +16,7 @@ from limedb.core.node_urls import address_of
 from limedb.errors import ConfigError, LimeDBError, NameTakenError
 
 TRIES = 12
-"""How often the other process is asked, since it may be about to end: restarts may overlap."""
+"""How often the other process is asked, since it may be about to exit: restarts may overlap."""
 LOOK_UPS = 3
 PAUSE_SECONDS = 0.25
 """Seconds between two tries."""

@@ -3,7 +3,7 @@
 It owns the mapping from the methods of a port to calls. It must never retry: the callers know what is safe.
 
 Reads and applies share the link's stream. Two kinds are separate calls: those over BIG_BYTES, so that the
-others don't wait behind them on the wire; and those of a request that has a span, for each of its calls has
+others don't wait behind them on the wire; and those of a request that has a span, since each of its calls has
 one, and a stream is one call from its start to its end.
 """
 

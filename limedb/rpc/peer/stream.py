@@ -1,8 +1,8 @@
 """One stream to a peer: the questions of one turn of the event loop travel as one frame, and so do the
 answers.
 
-It owns the questions on their way: the queue, the bounds, the deadlines, and their end when the stream
-breaks. It must never know what a question asks (`frames.py` writes the bodies), nor retry anything.
+It owns the questions on their way: the queue, the bounds, the deadlines, and their failure when the stream
+breaks. It must never know the content of a question (`frames.py` writes the bodies), nor retry anything.
 
 A question waits for no other: answers come in the order in which they are ready. Questions beyond the bounds
 wait in order, and fail at their deadlines.

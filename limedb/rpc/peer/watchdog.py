@@ -4,7 +4,7 @@ It owns the outstanding calls of one link, and their end. It pings a peer that l
 PATIENCE_SECONDS. A peer that answers neither the ping nor anything else meanwhile is in trouble: all
 outstanding calls end at once, and the watchdog probes the peer until it answers. So a call fails within 0.8 s
 if the peer hangs or is cut off, and continues if it is only slow; a distant peer gets the time that its pings
-take. It must never know what the calls ask.
+take. It must never know the content of the calls.
 
 Tested in tests/rpc/peer/test_links.py and tests/rpc/peer/test_stream.py.
 """
@@ -44,7 +44,7 @@ their tries.
 LONG_TROUBLE_SECONDS = 10.0
 """Seconds of trouble after which probes and new connections come four times more slowly."""
 LAPSE_SECONDS = 30.0
-"""Probing stops if no call wanted the peer for so long: the next call finds out itself."""
+"""Probing stops if no call wanted the peer for this long: the next call finds out itself."""
 
 
 class Call(Protocol):

@@ -40,14 +40,14 @@ def found_answer(key: str, found: Found) -> bytes:
 
 
 def batch_get_answer(keys: Sequence[str], outcomes: Iterable[Outcome], now_ms: Callable[[], int]) -> bytes:
-    """A BatchGetResponse from what was found of keys; a key without a value gets an answer, not an error, and
-    stored bytes that are no record become the error of their key.
+    """A BatchGetResponse from the results for keys; a key without a value gets an answer, not an error, and
+    stored bytes that aren't a record become the error of their key.
     """
     parts: list[bytes] = []
     heads, (first_tag, key_tag, text_tag) = _SHORT_HEADS, FIRST_TAGS
     for key, outcome in zip(keys, outcomes, strict=True):
         if isinstance(outcome, bytes):
-            # A short text that doesn't expire is looked at in place: calls would cost more than the look.
+            # A short text that doesn't expire is checked in place: calls would cost more than the check.
             if len(outcome) > 11 and outcome[9] == key_tag and (size := outcome[10]) < 128:
                 field = outcome[11 + size :]
                 if (
@@ -87,7 +87,7 @@ def _failure(error: LimeDBError) -> tuple[bytes, ...]:
 
 
 def _content_of(key: str, found: Found) -> bytes:
-    """The content field of what was found."""
+    """The content field of a found record."""
     if not found.stored:
         return get_response(Found(found.value, "")).SerializeToString()
     return content(utf8(key), found.stored, _when_it_was_found)

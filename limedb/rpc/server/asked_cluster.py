@@ -1,4 +1,4 @@
-"""Checks that a client's call reaches the cluster that it is meant for.
+"""Checks that a client's call reaches the cluster for which it is meant.
 
 An address doesn't prove which cluster answers there: behind a tunnel, a port forward or a reassigned IP
 address it may be another one whose nodes have the same names. So a client names its cluster, and a node of

@@ -1,7 +1,7 @@
 """Batches, judged item by item.
 
-It owns how an answer is put together from what the caller may ask for, and refusals for the rest. It must
-never let a refused item reach the behaviour. A caller that lacks the role altogether is refused as a
+It owns how an answer is put together from the items that the caller may request, and refusals for the rest.
+It must never let a refused item reach the behaviour. A caller that lacks the role altogether is refused as a
 whole.
 
 Tested in tests/scenarios/test_access_keys.py.
@@ -22,7 +22,7 @@ from limedbpb.v1 import kv_pb2
 Serve = Callable[[Any], Awaitable[Any]]
 """Answers a request."""
 Refused = Callable[[PermissionDeniedError, str], None]
-"""Is called with a refusal and the first key that it is about."""
+"""Called with a refusal and the first key that it concerns."""
 
 
 async def batch_get(

@@ -1,11 +1,11 @@
 """Callers with certificates: which of them were revoked, and the users that they name.
 
-It owns which connection showed which certificate, as far as calls came on it, and the end of connections
-whose certificate was revoked. It must never look at a header: nobody can claim a certificate.
+It knows which connection showed which certificate, if calls came on it, and closes connections whose
+certificate was revoked. It must never look at a header: nobody can claim a certificate.
 
-gRPC for Python can't refuse a revoked certificate in the handshake. So each call of its holder is refused
-before its message is read, and the connection is ended within LOOK_SECONDS; when the list changes, so are the
-connections that stand, with all that runs on them.
+gRPC for Python can't refuse a revoked certificate in the handshake. So the node refuses each call of its
+holder before it reads the message, and closes the connection within LOOK_SECONDS; when the list changes, it
+also closes existing connections, with all that runs on them.
 
 Tested in tests/tls/test_revoking.py.
 """
@@ -27,14 +27,14 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
 MOST_KEPT = 10_000
-"""The connections that are kept; beyond them those that have ended are forgotten."""
+"""The most connections to remember; beyond that it forgets those that are closed."""
 
 Call = grpc.aio.ServicerContext[Any, Any]
 
 
 class Certified:
-    """The callers of a node at some ports. revocations: None: none is ever revoked. is_of_peers: whether a
-    certificate (PEM) comes from a CA of nodes.
+    """The callers of a node at some ports. revocations: None: no certificate is ever revoked. is_of_peers:
+    whether a certificate (PEM) comes from a CA of nodes.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Certified:
             revocations.on_change = self._look_again
 
     def check_node(self, context: Call) -> None:
-        """PeersOnlyError: the caller is not the node that it claims to be, or its certificate was revoked."""
+        """PeersOnlyError: the caller isn't the node that it claims to be, or its certificate was revoked."""
         check_caller(context, self._is_of_peers)
         if self._revoked(context):
             raise PeersOnlyError("", "the caller's certificate was revoked")
@@ -67,7 +67,7 @@ class Certified:
         return shown.user if shown is not None else ""
 
     async def run(self) -> None:
-        """End the connections of callers that were refused, until cancelled."""
+        """Close the connections of refused callers, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if self._refused:

@@ -1,8 +1,8 @@
 """The checks of a request's content.
 
 It owns the limits of the contract and the texts of the refusals, which name fields as JSON does. It must
-never let a request through to the store before it has passed. Limits bind clients, never the messages between
-peers.
+never let a request through to the store before it has passed. The limits apply to clients, never to the
+messages between peers.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -166,7 +166,7 @@ class Checks:
         self.write(step) if isinstance(step, Write) else self.key(step.key)
 
     def consistency(self, level: record_pb2.Consistency) -> Level | None:
-        """The level that a request asks for; None: the node's default."""
+        """The requested level; None: the node's default."""
         try:
             return LEVELS[level]
         except KeyError:

@@ -1,6 +1,6 @@
-"""Which client a call belongs to: its connection, its address, and its user where one is signed in.
+"""The client of a call: its connection, its address, and its user if one is signed in.
 
-It owns the way from a call to these, and the trust in what proxies say of addresses. It must never decide
+It owns the way from a call to these, and the trust in the addresses that proxies report. It must never decide
 what a client may have: budgets (`memory.py`) and limits (`limits.py`) do.
 
 The header x-forwarded-for counts only where the connection comes from a proxy that the node trusts
@@ -24,8 +24,8 @@ MAX_ADDRESS = 64
 """Characters of an address; longer ones are cut."""
 
 CALLER: ContextVar[Identity | None] = ContextVar("caller", default=None)
-"""Who makes the call that a task serves; None: nobody asked. Each call runs in a task of its own, and what it
-starts inherits it.
+"""The caller of the call that a task serves; None: it isn't identified. Each call runs in a task of its own,
+and the tasks that it starts inherit the caller.
 """
 
 
@@ -44,19 +44,19 @@ class Context(Protocol):
 
 class Client(str):
     """A client: the address that a trusted proxy names, otherwise the connection. address: without a port.
-    user: who is signed in; empty: nobody is.
+    user: the one signed in; empty: nobody is.
     """
 
     __slots__ = ("address", "keys", "user")
     address: str
     user: str
     keys: tuple[str, str]
-    """What is counted: its identity, and all users of its address together, in words."""
+    """The names that are counted: its identity, and all users of its address together, in words."""
 
 
 @lru_cache(maxsize=4096)
 def client(name: str, address: str, user: str) -> Client:
-    """A client of these facts. address: as gRPC or a proxy has it."""
+    """A client with these facts. address: as gRPC or a proxy reports it."""
     made = Client(name)
     made.address, made.user = network_of(address), user
     identity = f"user {user}" if user else f"address {made.address}"

@@ -1,4 +1,4 @@
-"""Calls in the Connect protocol, which Envoy turns into gRPC, but for the form of their messages.
+"""Calls in the Connect protocol, which Envoy turns into gRPC, except for the form of their messages.
 
 It owns the header from Envoy, messages in JSON, and how details of an error are named there. It must never
 guess the form by the bytes. REST doesn't come here: for that, Envoy's transcoder makes protobuf of JSON.
@@ -28,7 +28,7 @@ JSON = (HEADER, "application/grpc+json")
 MOST_BYTES = 8 << 20
 """The largest request in JSON, and the most bytes of protobuf that become an answer in JSON."""
 ASIDE_BYTES = 16 << 10
-"""Messages of more bytes are converted in a thread: the event loop would stand still as long."""
+"""Messages of more bytes are converted in a thread: otherwise the event loop would stand still meanwhile."""
 COPIES = 2
 """How many times as much memory a message in JSON takes as one in protobuf."""
 

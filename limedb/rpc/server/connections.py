@@ -1,8 +1,8 @@
 """Keeps descriptors free for the node's own files and peers, however many connections come.
 
-It owns the choice of the connections to end. It must never end one while there is room. It is needed because
-gRPC accepts all connections, up to the last descriptor of the process, after which the store could open no
-file.
+It owns the choice of the connections to close. It must never close one while there is room. It is needed
+because gRPC accepts all connections, up to the last descriptor of the process, after which the store could
+open no file.
 
 Connections that have sent least go first, and among equals the newest: so a client that works keeps its
 connection when another opens a thousand and leaves them idle.
@@ -83,14 +83,14 @@ class Connections:
         self._log_at = 0.0
 
     async def run(self) -> None:
-        """Look periodically, until cancelled."""
+        """Check periodically, until cancelled."""
         while True:
             self._ended += self.end_surplus()
             self._report(asyncio.get_running_loop().time())
             await asyncio.sleep(LOOK_SECONDS)
 
     def end_surplus(self) -> int:
-        """End the surplus connections, and return how many. It opens no file for that."""
+        """Close the surplus connections, and return how many. It opens no file for that."""
         most = self._limit - RESERVED
         if _lowest_free() < min(most, self._most):
             return 0
@@ -115,7 +115,7 @@ class Connections:
 
 
 def end_from(ports: Collection[int], peers: Collection[str]) -> int:
-    """End the connections to some ports from these callers, as gRPC names them; return how many."""
+    """Close the connections to some ports from these callers, as gRPC names them; return how many."""
     found = connected(ports)
     return sum(_end(found[peer]) for peer in peers if peer in found)
 

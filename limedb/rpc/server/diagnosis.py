@@ -46,7 +46,7 @@ def _absence(topology: Topology, member: Member, peer: PeerReport | None) -> str
         return _DEAD_NEWCOMER if member.standing is MemberState.JOINING else "is dead"
     known = {other.node_id for other in topology.members if other.url == member.url}
     if peer.state.node_id and peer.state.node_id not in known:
-        return "is back without its data: it joins anew in its place as soon as a majority agrees"
+        return "is back without its data: it rejoins in its place as soon as a majority agrees"
     return ""
 
 

@@ -1,6 +1,6 @@
 """Whether a call came through Envoy.
 
-It owns the header by which a node sees that. It must never be used to grant anything: any caller of a node
+It owns the header that shows this to a node. It must never be used to grant anything: any caller of a node
 can send the header, too.
 
 Tested in tests/rpc/server/test_reflection.py and tests/rpc/server/test_health.py.
@@ -13,13 +13,13 @@ import grpc
 from limedb.wire.audience import Audience
 
 HEADER = "x-limedb-front"
-"""Envoy adds it to calls of health and reflection, and removes it from clients' headers. Its value is an
-Audience: for whom Envoy publishes RPCs there. An Envoy of 0.2.0 and older sends "1".
+"""Envoy adds it to calls of health and reflection, and removes it from clients' headers. Its value is the
+Audience for which Envoy publishes RPCs there. An Envoy of 0.2.0 and older sends "1".
 """
 
 
 def audiences_of(context: "grpc.aio.ServicerContext[Any, Any]") -> frozenset[Audience] | None:
-    """Return for whom Envoy publishes RPCs where a client sent the call to it; None: it came directly."""
+    """Return the audience of the address at which Envoy got the call; None: it came directly."""
     fronts = [value for name, value in context.invocation_metadata() or () if name == HEADER]
     if not fronts:
         return None

@@ -1,4 +1,4 @@
-"""Who calls, and whether they may: asked before each call, and of each request within a session.
+"""Identifies callers and checks their rights, before each call and for each request within a session.
 
 It owns the way from a call's metadata to an identity, and the one place where rules are applied. It must
 never look at a path: the rules judge the decoded message. With AUTH=off it puts nothing in front of a
@@ -43,23 +43,21 @@ OPERATIONS = {
     "revoke_lease": "LeaseService/RevokeLease",
     "lease_time_to_live": "LeaseService/LeaseTimeToLive",
 }
-"""The RPC that each operation of a session stands for, with its service if that is another than the
-session's.
-"""
+"""The RPC of each operation of a session, with its service if that isn't the session's."""
 NODE = Identity("node", ())
 """Any node of the cluster."""
 CHALLENGE = (("www-authenticate", 'Bearer realm="limedb"'),)
 """The trailer of a call that needs a token: Envoy makes it a header of its answer 401."""
 
 MOST_ROLES, MOST_CHARACTERS = 64, 128
-"""The roles of a user that are written down, and how much of each."""
+"""How many roles of a user are recorded, and how much of each."""
 
 Serve = Callable[[Any, Any], Awaitable[Any]]
 """A unary method of a servicer."""
 
 
 class Shown(NamedTuple):
-    """What a caller shows: a token, a node's proof for the node that it means, or, without these, the
+    """The credentials of a caller: a token, a node's proof for the node that it means, or, without these, the
     certificate of a user.
     """
 
@@ -70,7 +68,7 @@ class Shown(NamedTuple):
 
 
 def shown_in(context: Call) -> Shown:
-    """What a caller shows. UnauthenticatedError: it isn't one token."""
+    """The credentials of a caller. UnauthenticatedError: they aren't one token."""
     token, proof, meant = "", b"", b""
     for name, value in context.invocation_metadata() or ():
         if name == TOKEN:
@@ -85,7 +83,7 @@ def shown_in(context: Call) -> Shown:
 
 
 class NoAudit(Audit):
-    """Writes nothing down."""
+    """Records nothing."""
 
     def record(
         self, who: str, peer: str, what: str, subject: str, outcome: str, facts: Facts = NO_FACTS
@@ -94,10 +92,10 @@ class NoAudit(Audit):
 
 
 class Gate:
-    """The entrance of a node. enforces: AUTH=required; else only the management of users asks who calls.
-    secret: that nodes share; None: no caller proves by it to be a node. is_node: whether the caller proves so
-    by its certificate. user_of: the user that its certificate names; empty: none. clients: finds the address
-    of a call, for the audit.
+    """The entrance of a node. enforces: AUTH=required; otherwise only the management of users identifies
+    callers. secret: that nodes share; None: no caller can prove by it that it is a node. is_node: whether the
+    caller's certificate proves that it is one. user_of: the user that its certificate names; empty: none.
+    clients: finds the address of a call, for the audit.
     """
 
     def __init__(
@@ -120,7 +118,7 @@ class Gate:
         return self._enforces
 
     def guard(self, service: str, method: str) -> "Guard | None":
-        """The guard of an RPC; None: nobody is asked anything. LookupError: it has no rule."""
+        """The guard of an RPC; None: it needs none. LookupError: it has no rule."""
         rule = rule_of(service, method)
         if not self._enforces and service != ACCESS:
             rule = Rule(Audience.PUBLIC, is_change=rule.is_change and self._writes)
@@ -146,17 +144,19 @@ class Gate:
         return serve
 
     def known(self, shown: Shown) -> Identity | None:
-        """Who shows it, if that is known at once."""
+        """The identity behind credentials, if it is known at once."""
         return self._identities.known(shown.token, shown.user) if shown.token or shown.user else None
 
     def shown(self, context: Call) -> Shown:
-        """What a caller shows. UnauthenticatedError: it isn't one token, or its certificate was revoked."""
+        """The credentials of a caller. UnauthenticatedError: they aren't one token, or the certificate was
+        revoked.
+        """
         shown = shown_in(context)
         return shown if shown.token or shown.proof else shown._replace(user=self._user_of(context))
 
     async def recognise(self, shown: Shown, context: object = None) -> Identity:
-        """Who shows it, or calls with a certificate. UnauthenticatedError; UnavailableError: that can't be
-        said now.
+        """The identity behind credentials or a certificate. UnauthenticatedError; UnavailableError: it can't
+        be determined now.
         """
         if shown.proof:
             if self._secret is None or not self._secret.proves(shown.meant, shown.proof):
@@ -167,7 +167,7 @@ class Gate:
         return await self._identities.of(shown.token, shown.user)
 
     async def look_again(self, shown: Shown) -> UnauthenticatedError | None:
-        """Why nobody is recognised by this any longer; None: somebody is, or that can't be said now."""
+        """Why these credentials are no longer valid; None: they are, or that can't be determined now."""
         try:
             self.known(shown) or await self.recognise(shown)
         except UnauthenticatedError as error:
@@ -177,11 +177,11 @@ class Gate:
         return None
 
     def forget(self) -> None:
-        """Recognise everybody anew: a user has changed."""
+        """Identify everybody again: a user has changed."""
         self._identities.forget()
 
     async def caller(self, context: Call) -> Identity:
-        """Who calls. Errors as `recognise`."""
+        """The identity of the caller. Errors as `recognise`."""
         shown = self.shown(context)
         return self.known(shown) or await self.recognise(shown, context)
 
@@ -194,8 +194,8 @@ class Guard:
         self._batch = BATCHES[method] if rule.batch else None
 
     async def admit(self, context: Call) -> Identity:
-        """Who calls, before the call's message is read. UnauthenticatedError, PermissionDeniedError;
-        UnavailableError: that can't be said now.
+        """The identity of the caller, before the call's message is read. UnauthenticatedError,
+        PermissionDeniedError; UnavailableError: it can't be determined now.
         """
         if self._rule.audience is Audience.PUBLIC:
             return await self._anybody(context)
@@ -211,14 +211,14 @@ class Guard:
         return identity
 
     def shown(self, context: Call) -> Shown | None:
-        """By what a caller is recognised, as long as that lasts; None: by nothing that can end."""
+        """The credentials of a caller that may become invalid; None: there are none."""
         if self._rule.audience is Audience.PUBLIC:
             return None
         shown = self._gate.shown(context)
         return shown if shown.token or shown.user else None
 
     async def recognised(self, shown: Shown, context: Call) -> Identity:
-        """As `admit`, for what a session showed at its beginning."""
+        """As `admit`, for the credentials of a session's beginning."""
         try:
             return await self._gate.recognise(shown)
         except UnauthenticatedError as error:
@@ -226,7 +226,7 @@ class Guard:
             raise
 
     def judge(self, identity: Identity, request: object, context: Call) -> None:
-        """PermissionDeniedError: the caller may not ask that."""
+        """PermissionDeniedError: the caller may not make this request."""
         if self._rule.judge is None:
             return
         try:
@@ -236,7 +236,7 @@ class Guard:
             raise
 
     async def serve(self, identity: Identity, method: Serve, request: Any, context: Any) -> Any:  # noqa: ANN401 (as the method)
-        """Answer a request as far as the caller may ask it. PermissionDeniedError."""
+        """Answer the part of a request that the caller may make. PermissionDeniedError."""
         if self._batch is not None:
             refused = partial(self._refused_part, identity, context)
             return await self._batch(identity, request, lambda part: method(part, context), refused)
@@ -269,7 +269,7 @@ class Guard:
         self._gate.audit.record(who, self._gate.clients.of(context), self._what, subject, outcome, facts)
 
     async def _anybody(self, context: Call) -> Identity:
-        """Who calls, where that is only written down."""
+        """The identity of the caller, if it is only recorded."""
         try:
             return await self._gate.caller(context)
         except LimeDBError:
@@ -277,13 +277,13 @@ class Guard:
 
 
 def _facts_of(request: object) -> Facts:
-    """What a change gives away: the roles of a user, cut."""
+    """The rights that a change grants: the roles of a user, cut."""
     roles = [role[:MOST_CHARACTERS] for role in [*getattr(request, "roles", ())][:MOST_ROLES]]
     return {"roles": roles} if roles else {}
 
 
 def _reason_of(error: Exception) -> Facts:
-    """Why something was refused, as far as a text says it that holds no key and no token."""
+    """The reason of a refusal, if its text contains no key and no token."""
     if isinstance(error, UnauthenticatedError):
         return {"reason": error.why}
     if isinstance(error, PermissionDeniedError):
@@ -292,7 +292,7 @@ def _reason_of(error: Exception) -> Facts:
 
 
 def _subject_of(request: object) -> str:
-    """What a request is about: a key or prefix, cut; a node; a user."""
+    """The subject of a request: a key or prefix, cut; a node; a user."""
     for name in ("key", "prefix", "start", "url", "name", "node_url"):
         value = getattr(request, name, "")
         if isinstance(value, str) and value:

@@ -1,7 +1,7 @@
 """The streams of KVService that return many keys: check, call, convert.
 
 It owns how records are divided into messages. It must never run ahead of the client: it makes a message only
-when the client has taken the one before.
+when the client has taken the previous one.
 
 Tested in tests/scenarios/test_scan.py and tests/scenarios/test_watch.py.
 """

@@ -59,8 +59,8 @@ class Coordinator(Protocol):
         """What was found of a key, or its stored bytes; empty: nothing is stored."""
 
     async def get_stored(self, key: str, level: Level | None, deadline: float) -> bytes | None:
-        """What is stored under a key, where that is confirmed at once; empty: nothing is; None: `get_large`
-        it.
+        """The stored bytes of a key, if they are confirmed at once; empty: nothing is stored; None: use
+        `get_large`.
         """
 
     async def get_many(
@@ -77,7 +77,7 @@ class Coordinator(Protocol):
         """The outcome of each write, in the same order."""
 
     def ends_groups(self, keys: Sequence[str], level: Level | None) -> bool:
-        """Whether a read of keys has to store first what changes of their groups have left."""
+        """Whether a read of keys must first store the rest of changes of their groups."""
 
     async def transact(self, wanted: Transaction, deadline: float) -> tuple[Judged, Written | None]:
         """The answer to a transaction, and its receipt; None: it stored nothing."""
@@ -91,9 +91,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
     node alone owns; the node's own list from its replica.
 
     max_response_size: the most bytes of an answer with several keys. streams: serve scans and watches.
-    memory: counts reads from replicas, before their size is known. cluster: refuses what is meant for another
-    one. leases: serve these by the names of a session's operations. gate: judges the requests of sessions;
-    None: everybody may do everything. rates: count these requests; None: any number may come.
+    memory: counts reads from replicas, before their size is known. cluster: refuses calls that are meant for
+    another one. leases: serve these by the names of a session's operations. gate: judges the requests of
+    sessions; None: everybody may do everything. rates: count these requests; None: any number may come.
     """
 
     service = kv_pb2.DESCRIPTOR.services_by_name["KVService"]
@@ -239,7 +239,9 @@ class KVServicer(kv_pb2_grpc.KVServiceServicer):
         return answer
 
     def _gathered(self, keys: int) -> int:
-        """The most bytes that replicas may answer for so many keys; more if batches are known to be large."""
+        """The most bytes that replicas may return for this many keys; more if batches are known to be
+        large.
+        """
         most = min(keys * self._largest, 2 * self._max_response_size)
         return HEAVY_READS * most if keys * self._value_size > HEAVY_BYTES else most
 

@@ -25,19 +25,19 @@ class Leases(Protocol):
     """The leases of the cluster (`replication/leases/leases.py`, which documents the errors)."""
 
     async def grant(self, ttl_ms: int, deadline: float) -> int:
-        """Make a lease; its id."""
+        """Make a lease; return its id."""
 
     async def renew(self, lease: int, deadline: float) -> Lease:
-        """Let a lease and its keys live for its whole time again."""
+        """Extend a lease and its keys to its whole time to live."""
 
     async def revoke(self, lease: int, deadline: float) -> int:
-        """End a lease and delete its keys; how many these were."""
+        """Revoke a lease and delete its keys; return how many these were."""
 
     async def find(self, lease: int, deadline: float) -> Lease:
         """The lease of an id."""
 
     def left_ms(self, lease: Lease) -> int:
-        """How long a lease lives still."""
+        """How long a lease still lives."""
 
 
 class LeaseServicer(lease_pb2_grpc.LeaseServiceServicer):

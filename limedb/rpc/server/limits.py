@@ -1,4 +1,4 @@
-"""What each client may have of a node at a time: requests a second, streams, watches, scans, bytes.
+"""The limits of each client at a node: requests a second, streams, watches, scans, bytes.
 
 It owns these limits, the counts of refusals, and their log lines. It must never wait, and never limit another
 node. With the defaults a unary call passes none of this: rates are off (`for_requests` is then None), and the
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 TOGETHER = 4
 """How many times a user's limit all users of one address may have together."""
 MOST_BUCKETS = 10_000
-"""Clients whose rate is remembered; of more, those that used it least lately are forgotten."""
+"""Clients whose rate is remembered; beyond that, the least recently used ones are forgotten."""
 LOG_SECONDS = 10.0
 """The time between two log lines about the same limit."""
 SHOWN_SECONDS = 10.0
@@ -41,8 +41,8 @@ NODE_KIND = "node"
 
 WATCH, SCAN, CLUSTER_WATCH = "KVService/Watch", "KVService/Scan", "ClusterService/WatchCluster"
 FREE = frozenset({"ClusterService/GetState", "ClusterService/GetHealth", "KVService/Session"})
-"""Calls that no rate counts: by the first two clients see whether a node lives, and probes whether it serves;
-of a session each request counts.
+"""Calls that no rate counts: with the first two, clients see whether a node lives, and probes whether it
+serves; in a session each request counts.
 """
 BATCHES = frozenset({"KVService/BatchGet", "KVService/BatchSet"})
 """Calls that count as several requests."""
@@ -65,7 +65,7 @@ class LimitSettings(NamedTuple):
 
 
 class Taken:
-    """What a stream counts for, until it is released. A second release changes nothing."""
+    """The counts of a stream, until it is released. A second release changes nothing."""
 
     __slots__ = ("_counts", "_limits", "_names")
 
@@ -73,7 +73,7 @@ class Taken:
         self._limits, self._names, self._counts = limits, names, counts
 
     def release(self) -> None:
-        """Count the stream no longer."""
+        """Stop counting the stream."""
         counts, self._counts = self._counts, []
         for each in counts:
             each.give(self._names if len(each.most) > 1 else (NODE_KIND,), 1)
@@ -147,24 +147,24 @@ class Limits:
             self._note("MAX_CLUSTER_WATCHES", NODE_KIND, str(error))
             raise error
 
-    # --- bytes in flight: the shares of the memory ask
+    # --- bytes in flight: for the shares of the memory
 
     def take_bytes(self, holder: str, amount: int) -> bool:
         """Count bytes for a client; False: it has too many."""
         return not isinstance(holder, Client) or self._bytes.take(holder.keys, amount) is None
 
     def force_bytes(self, holder: str, amount: int) -> None:
-        """Count bytes that are there already."""
+        """Count bytes that are already there."""
         if isinstance(holder, Client):
             self._bytes.force(holder.keys, amount)
 
     def give_bytes(self, holder: str, amount: int) -> None:
-        """Count bytes no longer."""
+        """Stop counting bytes."""
         if isinstance(holder, Client):
             self._bytes.give(holder.keys, amount)
 
     def bytes_refusal(self, holder: str, amount: int) -> LimitExceededError | None:
-        """The error of a client that has too many bytes for so many more; None: it hasn't."""
+        """The error of a client that has too many bytes to get this many more; None: it hasn't."""
         if not isinstance(holder, Client) or (place := self._bytes.full(holder.keys, amount)) is None:
             return None
         return self.refusal("CLIENT_BYTES", holder, place, self._bytes.most[place], "bytes at a time")
@@ -193,7 +193,7 @@ class Limits:
         return dict(self.refused)
 
     def problems(self) -> Iterator[Problem]:
-        """That limits refuse requests now. It names no client: anybody sees a node's health."""
+        """The warning that limits refuse requests now. It names no client: anybody sees a node's health."""
         now = self._clock.monotonic()
         for setting, at in self._refused_at.items():
             if now - at < SHOWN_SECONDS:
@@ -280,7 +280,7 @@ class Rates:
 
 
 def items_of(request: object) -> int:
-    """As how many requests a message counts: a batch has keys, or writes; a transaction its parts."""
+    """How many requests a message counts as: a batch as its keys, or writes; a transaction as its parts."""
     if isinstance(request, kv_pb2.TxnRequest):
         return max(1, len(request.compare) + max(len(request.success), len(request.failure)))
     batch = getattr(request, "keys", None) or getattr(request, "writes", None)

@@ -5,8 +5,8 @@ holder gives its bytes back at the end of a request, when an answer was written,
 however that came.
 
 A holder is a client, as far as clients can be distinguished (`clients.py`): one that takes all it can get
-leaves room for the others (`core/budget.py`). What it holds in all shares is bounded, too (`limits.py`).
-Peers have their own share, so that clients never stop replication.
+leaves room for the others (`core/budget.py`). Its total in all shares is bounded, too (`limits.py`). Peers
+have their own share, so that clients never stop replication.
 """
 
 import asyncio
@@ -67,13 +67,13 @@ class ByteCounts(Protocol):
         """Count bytes; False: the client has too many."""
 
     def force_bytes(self, holder: str, amount: int) -> None:
-        """Count bytes that are there already."""
+        """Count bytes that are already there."""
 
     def give_bytes(self, holder: str, amount: int) -> None:
-        """Count bytes no longer."""
+        """Stop counting bytes."""
 
     def bytes_refusal(self, holder: str, amount: int) -> LimeDBError | None:
-        """The error of a client that has too many bytes for so many more; None: it hasn't."""
+        """The error of a client that has too many bytes to get this many more; None: it hasn't."""
 
 
 def room_seconds(context: Context) -> float:
@@ -146,12 +146,12 @@ class Share:
         return self._budget.limit
 
     def hold(self, holder: str, amount: int) -> Held:
-        """Hold so many bytes, now. OverloadedError: there is no room for them."""
+        """Hold this many bytes, now. OverloadedError: there is no room for them."""
         self.take(holder, amount)
         return Held(self, holder, amount)
 
     def force(self, holder: str, amount: int) -> Held:
-        """Hold them even if there is no room: they are in memory already, and can't be refused."""
+        """Hold them even if there is no room: they are already in memory, and can't be refused."""
         self._budget.force(holder, amount)
         if self._counts is not None:
             self._counts.force_bytes(holder, amount)
@@ -162,14 +162,15 @@ class Share:
         self.hold(holder, amount).release()
 
     def hold_now(self, holder: str, amount: int) -> Held | None:
-        """Hold so many bytes, now; None: there is no room, or the holder is waiting already."""
+        """Hold this many bytes, now; None: there is no room, or the holder is already waiting."""
         if holder not in self._waiting and self._take(holder, amount):
             return Held(self, holder, amount)
         return None
 
     async def wait(self, holder: str, amount: int, seconds: float) -> Held:
-        """Hold so many bytes as soon as there is room; more than the whole share once next to nothing is held
-        (`core/budget.py`). OverloadedError: there was no room within `seconds`, or too many requests wait.
+        """Hold this many bytes as soon as there is room; more than the whole share once almost nothing is
+        held (`core/budget.py`). OverloadedError: there was no room within `seconds`, or too many requests
+        wait.
         """
         if (held := self.hold_now(holder, amount)) is not None:
             return held
@@ -201,7 +202,7 @@ class Share:
             raise self._refusal(holder, amount)
 
     def _take(self, holder: str, amount: int) -> bool:
-        """Hold so many bytes; False: the share has no room for them, or the client has too many in all."""
+        """Hold this many bytes; False: the share has no room for them, or the client has too many in all."""
         if self._counts is not None and not self._counts.take_bytes(holder, amount):
             return False
         if self._budget.take(holder, amount):
@@ -226,7 +227,7 @@ class Share:
             self._admit()
 
     def give(self, holder: str, amount: int) -> None:
-        """Give so many bytes back, and admit waiting requests."""
+        """Give this many bytes back, and admit waiting requests."""
         self._give(holder, amount)
         if self._waiting:
             self._admit()

@@ -69,8 +69,8 @@ class Method:
     """One method, from bytes to bytes: so a key that isn't UTF-8 is the client's error, not ours.
 
     streams: the running streams, to end them when the server stops. room: the memory for its requests and
-    answers. check: raises the refusal of a call that is meant for another node or cluster. guard: asks who
-    calls and whether they may; None: everybody may.
+    answers. check: raises the refusal of a call that is meant for another node or cluster. guard: identifies
+    callers and checks their rights; None: everybody may call.
     """
 
     def __init__(
@@ -140,7 +140,9 @@ class Method:
         return answer
 
     async def _admitted(self, context: Context) -> Identity | None:
-        """Who calls, if that is asked. Errors as `Guard.admit`; LimitExceededError: too many calls."""
+        """The identity of the caller, if the method has a guard. Errors as `Guard.admit`; LimitExceededError:
+        too many calls.
+        """
         caller: Identity | None = None
         if self._guard is not None:
             caller = await self._guard.admit(context)
@@ -150,7 +152,7 @@ class Method:
         return caller
 
     def _begin(self, context: Context) -> None:
-        """Check for whom a call is meant, and count it. OverloadedError: there are too many."""
+        """Check the addressee of a call, and count it. OverloadedError: there are too many."""
         self._check(context)
         if self._calls is not None:
             self._calls.begin(context, running_task())
@@ -193,7 +195,7 @@ class Method:
         await self._stream(lambda: self._answers_to_one(context), context, True)
 
     async def _answers_to_one(self, context: Context) -> AsyncGenerator[Message | bytes, None]:
-        """Each answer is given only while the caller is recognised: a stream may outlive a token."""
+        """Yield each answer only while the caller's credentials are valid: a stream may outlive a token."""
         data = await self._receive(context)
         if not isinstance(data, bytes):
             raise MalformedRequestError("the call has no message")
@@ -250,11 +252,11 @@ class Method:
         self._record(self._name, "OK", (first or perf_counter()) - started)
 
     def _shown(self, context: Context) -> Shown | None:
-        """By what the caller of a stream is recognised; None: by nothing that can end."""
+        """The credentials of a stream's caller that may become invalid; None: there are none."""
         return self._guard.shown(context) if self._guard is not None else None
 
     async def _begin_stream(self, context: Context, least: int) -> "_Counted":
-        """Check who calls, and for whom the call is meant, and count the stream."""
+        """Check the caller and the addressee, and count the stream."""
         caller = await self._admitted(context) if self._asks else None
         self._check(context)
         taken = self._limits.stream(self._name, context, caller) if self._limits is not None else None
@@ -288,13 +290,13 @@ class Method:
 
 
 class _Counted(NamedTuple):
-    """What a stream counts for: its memory, and what its client may have."""
+    """The counts of a stream: in the memory, and in the limits of its client."""
 
     held: Held
     taken: Taken | None
 
     def release(self) -> None:
-        """Count it no longer."""
+        """Stop counting it."""
         self.held.release()
         if self.taken is not None:
             self.taken.release()

@@ -1,7 +1,7 @@
-"""What callers of conditional writes learn where a condition doesn't hold.
+"""What callers of conditional writes learn if a condition doesn't hold.
 
-It owns which of them get the value that the key has: those who ask for it, and in a batch as long as there is
-room. Whether they may read the key at all is asked before (`rules.py`, `batch_rules.py`).
+It decides which of them get the key's current value: those that ask for it, and in a batch as long as there
+is room. Whether they may read the key at all is checked before (`rules.py`, `batch_rules.py`).
 
 Tested in tests/rpc/server/test_outcomes.py.
 """
@@ -15,7 +15,7 @@ from limedb.replication.requests import Write, WriteBatch, Written
 from limedb.wire.conditions import CuriousCondition
 
 BATCH_BYTES = 1 << 20
-"""The most bytes of values in the errors of one batch; the further errors have versions alone."""
+"""The most bytes of values in the errors of one batch; further errors have only versions."""
 
 FAILED = ("limedb-condition", "failed")
 """The trailer of a call whose condition doesn't hold: Envoy makes its answer 412."""
@@ -23,14 +23,14 @@ ETAG = "etag"
 
 
 def trailers_of(error: BaseException) -> tuple[tuple[str, str], ...]:
-    """The trailers by which Envoy answers as HTTP has it; empty: the error isn't about a condition."""
+    """The trailers by which Envoy answers in HTTP's form; empty: the error isn't about a condition."""
     if not isinstance(error, ConditionFailedError):
         return ()
     return (FAILED, (ETAG, f'"{error.version}"')) if error.exists else (FAILED,)
 
 
 def as_shown(error: ConditionFailedError, condition: Condition | None) -> ConditionFailedError:
-    """An error as the caller gets it: with the value only where that is asked for."""
+    """An error as the caller gets it: with the value only if the caller asked for it."""
     if not isinstance(condition, CuriousCondition):
         error.record = None
     return error

@@ -4,8 +4,9 @@ It owns the questions of one stream that are being processed. It must never deci
 does. Questions that can be answered at once are; every other one is a separate task, so that nothing waits
 for a slow one. Answers that are ready in the same turn of the event loop go out as one frame.
 
-When the stream ends, running tasks are cancelled; a write that has begun is still completed (`LocalReplica`).
-When the node stops, it reads no more questions, completes and answers the running ones, and ends the stream.
+When the stream breaks, running tasks are cancelled; a write that has begun is still completed
+(`LocalReplica`). When the node stops, it reads no more questions, completes and answers the running ones, and
+closes the stream.
 
 Tested in tests/rpc/peer/test_stream.py.
 """

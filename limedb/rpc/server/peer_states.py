@@ -17,12 +17,12 @@ class PeerStates:
         self._links = links
 
     async def watch_wait_ms(self, node_url: str) -> int:
-        """Milliseconds until it counts for watches; 0: it counts, or is stopping itself."""
+        """Milliseconds until watches can count on it; 0: they can, or it is stopping itself."""
         state = await self._state(node_url)
         return 0 if state.status == "draining" else state.watch_wait_ms
 
     async def problems(self, node_url: str) -> tuple[str, ...]:
-        """What is wrong with it, in words that name it: why it takes no requests, and its warnings."""
+        """Its problems, in words that name it: why it takes no requests, and its warnings."""
         state = await self._state(node_url)
         why = (f"{node_url} takes no requests: {state.problem}",) if state.problem else ()
         return (*why, *(f"{node_url}: {warning}" for warning in state.warnings))

@@ -1,8 +1,8 @@
-"""The proxies whose word counts on which client calls: this machine's, those of TRUSTED_PROXIES, and those on
-the hosts of the cluster's members.
+"""The proxies that may name the client of a call: this machine's, those of TRUSTED_PROXIES, and those on the
+hosts of the cluster's members.
 
-It owns the addresses behind these names, which it looks up anew every so often. It must never trust a name
-that can't be looked up: what it meant before counts until it means something else.
+It owns the addresses behind these names, which it looks up again every so often. It must never trust a new
+name that can't be looked up; known addresses count until a name gets others.
 """
 
 import asyncio
@@ -64,6 +64,6 @@ class Proxies:
 
 
 def _plain(address: str) -> IPv4Address | IPv6Address:
-    """An address without a zone; one of IPv4 as such. ValueError: it is none."""
+    """An address without a zone; one of IPv4 as such. ValueError: it isn't an address."""
     found = ip_address(address.partition("%")[0])
     return (isinstance(found, IPv6Address) and found.ipv4_mapped) or found

@@ -1,9 +1,8 @@
-"""Messages on their way in: their number, and which of them are given up.
+"""Messages on their way in: counts them, and gives up some of them.
 
 It owns the calls whose message has not arrived completely. gRPC shows a message only when it has all of it,
-so incoming messages can't be counted in bytes. What can be seen is that a call takes long, because its
-message is large or its client is slow, and how much memory the process has. It must never look into a
-message.
+so incoming messages can't be counted in bytes. But a node can see that a call takes long, because its message
+is large or its client is slow, and how much memory the process has. It must never look into a message.
 
 A small message that has arrived is read at once, at the cost of an entry in a table. Of messages that take
 longer, each client has its part (`core/budget.py`), and while the process has grown by more than it should,

@@ -1,12 +1,12 @@
-"""What each RPC asks of its caller: one rule for every RPC of every service.
+"""The rights that each RPC requires: one rule for every RPC of every service.
 
 It owns the rules, which judge a decoded message and never a path. It must never let a node serve an RPC
 without a rule: the node fails at its start.
 
-A rule asks for a role over all that the request names. Items of a batch are judged one by one, as Kafka
-does it with partitions: the outcome of each is its own, and the client library joins calls that have
-nothing to do with each other. A scan or a watch is refused as a whole unless all of its range is allowed:
-what lies outside would be missing without a sign.
+A rule requires a role over all keys that the request names. Items of a batch are judged one by one, as Kafka
+does with partitions: each has its own outcome, and the client library joins unrelated calls. A scan or a
+watch is refused as a whole unless all of its range is allowed: otherwise keys would be missing without a
+sign.
 
 Tested in tests/scenarios/test_access_rules.py, for every RPC.
 """
@@ -24,17 +24,17 @@ Judge = Callable[[Identity, Any], None]
 
 
 class Audience(Enum):
-    """Who may call at all."""
+    """The callers that may call at all."""
 
     PUBLIC = "public"
     KNOWN = "known"
-    """All who are recognised: users and nodes."""
+    """All identified callers: users and nodes."""
     NODES = "nodes"
 
 
 class Rule(NamedTuple):
-    """What an RPC asks for. judge: of the request; None: its audience is all. batch: items are judged one
-    by one in place of that (`batch_rules.py`). is_change: its outcome goes to the audit log, too.
+    """The requirements of an RPC. judge: of the request; None: its audience is all. batch: judges the items
+    one by one instead (`batch_rules.py`). is_change: its outcome goes to the audit log, too.
     """
 
     audience: Audience
@@ -44,7 +44,7 @@ class Rule(NamedTuple):
 
 
 def need(identity: Identity, role: Role, is_allowed: bool) -> None:
-    """PermissionDeniedError: it isn't allowed, for want of a role."""
+    """PermissionDeniedError: it isn't allowed, for lack of a role."""
     if not is_allowed:
         raise PermissionDeniedError(identity.name, role.value)
 
@@ -58,8 +58,8 @@ def _over_key(role: Role) -> Rule:
 
 
 def _write(identity: Identity, request: Any) -> None:  # noqa: ANN401 (as above)
-    """A condition asks for the right to read as well: whether it holds says what the key has, and so does the
-    error. So a value can't be guessed by those who may only write it.
+    """A condition requires the right to read as well: its outcome, and the error, reveal the key's value. So
+    nobody who may only write a value can guess it.
     """
     need(identity, Role.WRITE, identity.may(Role.WRITE, request.key))
     if request.HasField("condition"):
@@ -67,13 +67,13 @@ def _write(identity: Identity, request: Any) -> None:  # noqa: ANN401 (as above)
 
 
 def _edit(identity: Identity, request: Any) -> None:  # noqa: ANN401 (as above)
-    """What changes a value by what it was answers what it was, or lets one reckon it."""
+    """The answer to a change of a value reveals the previous one, or lets the caller compute it."""
     for role in (Role.WRITE, Role.READ):
         need(identity, role, identity.may(role, request.key))
 
 
 def _transact(identity: Identity, request: Any) -> None:  # noqa: ANN401 (as above)
-    """What a transaction answers, and whether it succeeds, says what its keys have."""
+    """The answer of a transaction, and its success, reveal the values of its keys."""
     steps = (*request.success, *request.failure)
     written = {key for step in steps if (key := _written_by(step)) is not None}
     for key in {*written, *(one.key for one in request.compare), *(step.get for step in steps)} - {""}:
@@ -118,7 +118,7 @@ def _watch(identity: Identity, request: Any) -> None:  # noqa: ANN401 (as above)
 
 
 def _joins(identity: Identity, _request: object) -> None:
-    """A node is trusted with all keys, so it takes all roles to make one."""
+    """A node is trusted with all keys, so making one requires all roles."""
     need(identity, Role.OPERATOR, identity.has(Role.OPERATOR))
     need(identity, Role.ADMIN, identity.may_all(Role.ADMIN, KeyRange()))
 
@@ -147,10 +147,10 @@ RULES: dict[str, dict[str, Rule]] = {
         "ListKeys": _over_all(Role.READ),  # it names no range
         "Scan": Rule(Audience.KNOWN, _scan),
         "Watch": Rule(Audience.KNOWN, _watch),
-        "Session": _KNOWN,  # each request within it is judged as the RPC that it stands for
+        "Session": _KNOWN,  # each request within it is judged as its own RPC
     },
     "limedb.v1.LeaseService": {
-        # Those who know the id of a lease may do everything with it.
+        # Knowing the id of a lease is enough to do everything with it.
         "GrantLease": _WRITER,
         "RenewLease": _WRITER,
         "KeepAlive": _WRITER,
@@ -177,7 +177,7 @@ RULES: dict[str, dict[str, Rule]] = {
     },
     ACCESS: {
         "WhoAmI": _KNOWN,
-        # `access/users.py` judges further: over the rights of the user in question.
+        # `access/users.py` also judges the rights of the user in question.
         "AddUser": _USERS,
         "ListUsers": _anywhere(Role.ADMIN),
         "DeleteUser": _USERS,

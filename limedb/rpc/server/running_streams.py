@@ -1,6 +1,6 @@
 """The streams that a server runs, and the calls that come while it stops.
 
-It owns how streams end, and how long calls that come too late wait for their refusal. It must never decide
+It owns the end of streams, and how long calls that come too late wait for their refusal. It must never decide
 when the server stops.
 
 Tested in tests/rpc/server/test_server.py and tests/rpc/server/test_health.py.
@@ -22,8 +22,8 @@ QUIET_LOOKS = 4
 
 
 class Streams:
-    """The running streams. The server's stop ends each of them, since many have no end of their own. Unary
-    calls that begin after that are refused.
+    """The running streams. The server's stop closes each of them, since many never finish by themselves.
+    Unary calls that begin after that are refused.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Streams:
 
     @asynccontextmanager
     async def bound(self, shown: Hashable = None) -> AsyncIterator[None]:
-        """Run a stream within the block. shown: by what its caller was recognised; None: nobody was asked.
+        """Run a stream within the block. shown: the credentials of its caller; None: it isn't identified.
         UnavailableError: the server stops; or the error of `end_of`.
         """
         try:
@@ -79,17 +79,17 @@ class Streams:
 
     @property
     def shown(self) -> set[Hashable]:
-        """By what the callers of running streams were recognised."""
+        """The credentials of the callers of running streams."""
         return {shown for shown in self._limits.values() if shown is not None}
 
     def end_of(self, shown: Hashable, error: LimeDBError) -> None:
-        """End the streams of those who are no longer recognised, with an error."""
+        """Close the streams of callers whose credentials are no longer valid, with an error."""
         for limit in [limit for limit, theirs in self._limits.items() if theirs == shown]:
             self._errors[limit] = error
             limit.reschedule(0)
 
     def end(self) -> None:
-        """End the running streams, and any that begins later."""
+        """Close the running streams, and any that begins later."""
         self.is_ended = True
         for limit in self._limits:
             limit.reschedule(0)

@@ -1,7 +1,7 @@
 """The gRPC server: serving methods, listening, stopping.
 
-It owns the start and the stop, and which services there are. It must never use interceptors for what all
-methods share (`method.py`), for one costs a tenth of a request.
+It owns the start, the stop, and the list of services. It must never use interceptors for the common parts of
+methods (`method.py`), since one costs a tenth of a request.
 """
 
 import asyncio
@@ -38,13 +38,13 @@ fewer.
 
 MOST_WAITING_CALLS = 4_096
 """Calls that may wait for their turn of the event loop; gRPC ends one more itself, as CANCELLED, at little
-cost. To refuse a call with a reason takes this process as long as to answer a Get. So without this bound a
-node under three times its load comes to each call when its client is about to give up, and answers next to
-none: see docs/limits.md. Many calls that come at once while the loop is busy are no overload.
+cost. Refusing a call with a reason takes this process as long as answering a Get. So without this bound a
+node under three times its load reaches each call when its client is about to give up, and answers almost none
+in time: see docs/limits.md. Many calls that come at once while the loop is busy are no overload.
 """
 
 LARGE_BYTES = 32 << 20
-"""So many bytes of large requests that are processed, or wait, count as one of the few that may be on their
+"""This many bytes of large requests that are processed, or wait, count as one of the few that may be on their
 way.
 """
 CLOSE_SECONDS = 0.05
@@ -118,7 +118,7 @@ def is_about_us(record: logging.LogRecord) -> bool:
 
 
 class Listener(NamedTuple):
-    """Where to listen. credentials: of TLS; None: in the clear. setting: the one that chose the port."""
+    """Where to listen. credentials: of TLS; None: without TLS. setting: the one that chose the port."""
 
     address: str
     credentials: grpc.ServerCredentials | None = None
@@ -127,10 +127,10 @@ class Listener(NamedTuple):
 
 class Server:
     """A node's server, with health and reflection. tracing: of telemetry, when it is on. memory: for
-    requests, answers and streams. gauge: of the process's memory. gate: asks who calls; None: everybody may.
-    may_be_published: whether an Envoy that listens beyond loopback may send it requests.
-    limits: of each client; None: there are none.
-    most_waiting: calls that wait for their turn. always: the check of each call of a client.
+    requests, answers and streams. gauge: of the process's memory. gate: identifies callers and checks their
+    rights; None: everybody may call. may_be_published: whether an Envoy that listens beyond loopback may send
+    it requests. limits: of each client; None: there are none. most_waiting: calls that wait for their turn.
+    always: the check of each call of a client.
     """
 
     def __init__(
@@ -219,8 +219,8 @@ class Server:
         self._names.append(service.full_name)
 
     async def start(self, addresses: Sequence["str | Listener"]) -> None:
-        """Listen at host:port (in the clear, unless a Listener says more) and answer, as NOT_SERVING until
-        set_serving. ConfigError: a port is taken.
+        """Listen at host:port (without TLS, unless it is a Listener with credentials) and answer, as
+        NOT_SERVING until set_serving. ConfigError: a port is taken.
         """
         for servicer in reflection.servicers(self._names):
             self.add(servicer)
@@ -249,7 +249,9 @@ class Server:
             await self.health.set(name, status)
 
     async def look_at_callers(self) -> None:
-        """End the streams of callers that are no longer recognised, be they idle, until cancelled."""
+        """Close the streams of callers whose credentials are no longer valid, even idle ones, until
+        cancelled.
+        """
         while self._gate is not None:
             await asyncio.sleep(FRESH_SECONDS)
             for shown in self._streams.shown:
@@ -257,7 +259,7 @@ class Server:
                     self._streams.end_of(shown, error)
 
     async def stop(self, grace: float) -> None:
-        """Take no more requests, end streams, and give running unary calls `grace` seconds to finish.
+        """Take no more requests, close streams, and give running unary calls `grace` seconds to finish.
 
         First it serves everything until load balancers have noticed. Then new calls wait, to be refused with
         an error text once gRPC accepts no more. gRPC silently cancels calls that it has received and the node

@@ -1,8 +1,8 @@
 """Sessions: many requests over one stream, each answered as soon as its answer is ready.
 
 It owns the unanswered requests of a session, and how an answer is put together; it carries out a request like
-a separate call. It must never know what a request asks. After a session's end, however it came, nothing of it
-runs.
+a separate call. It must never know the content of a request. After a session's end, however it came, nothing
+of it runs.
 
 A read begins when there is room for its answer, which is expected to be as large as the ones before. An
 answer that turns out to be too large for the room is dropped, and read again when the client has taken

@@ -1,7 +1,7 @@
 """The messages of a stream: as the client sends them, and as they are written whole.
 
-It owns what a stop, or the end of a token, does to a stream that waits for its client. It must never know a
-method.
+It owns the effect of a stop, or of an expired token, on a stream that waits for its client. It must never
+know a method.
 
 Tested in tests/rpc/server/test_server.py.
 """
@@ -40,7 +40,7 @@ class Incoming:
         return self
 
     async def __anext__(self) -> Message:
-        if not self._is_begun:  # only now is the caller recognised
+        if not self._is_begun:  # only now is the caller identified
             self._shown, self._is_begun = self._shown_by(self._context), True
         async with self._streams.bound(self._shown):
             data = await whole(self._context.read())

@@ -1,6 +1,6 @@
 """TopologyService: peers' calls to agree with this node. It converts and calls, and must never decide.
 
-With certificates a node is heard for itself alone: a ballot or a pledge in the name of another is refused.
+With certificates a node may only act for itself: a ballot or a pledge in the name of another is refused.
 
 Tested in tests/rpc/peer/test_remote_replica.py.
 """
@@ -77,7 +77,7 @@ class TopologyServicer(topology_pb2_grpc.TopologyServiceServicer):
 
     def _check_proposer(self, ballot: Ballot, context: Context) -> None:
         """PeersOnlyError: the ballot is another member's. Two values in one ballot could both be decided, so
-        nobody may use the ballots of others. That the proposer is a member at all is checked later.
+        no node may use the ballots of others. That the proposer is a member at all is checked later.
         """
         if url := self._url_of(ballot.proposer.partition("/")[0]):
             check_own_word(self._caller_of(context), url, "ballot")

@@ -34,7 +34,9 @@ _BROKEN_TREE = (
     lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.BadTxnError, lmdb.CursorFullError, lmdb.PanicError
 )  # fmt: skip
 _DAMAGED_IN_USE = (*_BROKEN_TREE, *_CORRUPT, lmdb.MapResizedError)
-"""What LMDB says of a file that someone else wrote to; of a grown map: its first pages were overwritten."""
+"""LMDB's errors for a file that someone else wrote to; a grown map means that its first pages were
+overwritten.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,8 @@ def open_env(folder: Path, map_size: int, *, tables: int = 0, syncs: bool = True
     LMDB keeps its table of readers in lock.mdb, which it maps and shares with other processes. Here there
     are none, so the file is in memory, and its name is there only while LMDB opens it: whatever was left of
     it is removed before, and nobody can write to it or cut it, which would kill the process by SIGBUS. A full
-    disk would do so, too, for LMDB makes the file by its length alone. So no reader of a killed process holds
-    pages, either.
+    disk would do so, too, since LMDB makes the file by its length alone. So no reader of a killed process
+    holds pages, either.
     """
     lock = folder / "lock.mdb"
     lock.unlink(missing_ok=True)
@@ -200,7 +202,7 @@ def broken(folder: Path, failure: Exception | None) -> StoreError:
 
 
 def damaged_in_use(folder: Path, error: Exception) -> str:
-    """What to say of a file that was whole when the node started, and no longer is."""
+    """The text about a file that was whole when the node started, and no longer is."""
     return (
         f"{folder / 'data.mdb'} was damaged while it was in use: {error}; no more is written there, and the"
         " next start checks it: see docs/damage.md"

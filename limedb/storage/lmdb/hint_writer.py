@@ -1,7 +1,7 @@
 """The thread that writes hints.
 
 It owns the write transactions of a hint log. It must never touch the event loop, except to post results, and
-never end because of an error: hints that can't be written are dropped.
+never stop because of an error: it drops hints that can't be written.
 
 Tested in tests/storage/lmdb/test_hints.py.
 """
@@ -50,8 +50,8 @@ class _HintWrite:
 class HintWriter:
     """Writes jobs in order, gathered into few transactions.
 
-    failure: what happened to the file, or how the disk failed, in a way that more room won't fix; from then
-    on the file isn't touched, and all hints are dropped. Empty: nothing.
+    failure: the fate of the file, or the failure of the disk, in a way that more room won't fix; from then on
+    the file isn't touched, and all hints are dropped. Empty: there is none.
     """
 
     def __init__(
@@ -84,15 +84,15 @@ class HintWriter:
         return await waiter
 
     def is_whole(self) -> bool:
-        """Whether the file may be read: it is still there, and no shorter than it was. To be asked right
-        before each read: LMDB maps the file, and what was cut off of it would kill the process.
+        """Whether the file may be read: it is still there, and no shorter than it was. Call it right before
+        each read: LMDB maps the file, and a read of a part that was cut off would kill the process.
         """
         if not self.failure and (loss := self._held.look()) is not None:
             self.give_up(loss.text)
         return not self.failure
 
     def give_up(self, failure: str) -> None:
-        """Touch the file no more."""
+        """Stop touching the file."""
         if not self.failure:
             self.failure = failure
             log.error("%s: its hints are lost; what they held is left to repair", failure)

@@ -87,7 +87,7 @@ class Mender:
         if at <= last:
             self._damage.structure = (
                 f"the keys of {self._tables.folder}/data.mdb are out of order after {last[:64]!r}: the"
-                " file is damaged as a whole; restart the node, which checks it, or let it join anew with an"
+                " file is damaged as a whole; restart the node, which checks it, or let it rejoin with an"
                 " empty folder"
             )
             raise StoreCorruptError(self._damage.structure)

@@ -61,7 +61,7 @@ expiry, existed.
 """
 _SEAL = 8
 _NOTHING = b""
-"""In the place of what is to be deleted."""
+"""Stands for an entry to be deleted."""
 _SPARE = 8
 """Operations that a transaction forgets, in addition to as many as it writes."""
 _BYTES_PER_STATE = 4096 * 8

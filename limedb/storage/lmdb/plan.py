@@ -66,7 +66,7 @@ _new_item = _new_applied = tuple.__new__  # the same as EncodedRecord(...), Appl
 
 
 def gone(name: bytes) -> bytes:
-    """What stands for the record of a key that is purged. name: the UTF-8 of the whole key."""
+    """Stands for the record of a purged key. name: the UTF-8 of the whole key."""
     return _GONE + name
 
 

@@ -1,6 +1,6 @@
 """Decides whether there certainly is room for the writes that the write-ahead log would promise.
 
-It owns the estimate. It must never be used as proof of a full disk: if it says no there may still be room,
+It owns the estimate. It must never be used as proof of a full disk: if it answers no there may still be room,
 and only a transaction of the tables shows that.
 
 Tested in tests/storage/test_failing_callbacks.py and tests/storage/test_checkpoints.py.
@@ -11,7 +11,7 @@ import time
 from limedb.storage.lmdb.env import PAGE_BYTES_PER_WRITE, Tables, free_space
 
 LOOK_SECONDS = 0.05
-"""How long a look at disk and map counts: another look costs more than a write."""
+"""How long a check of disk and map is valid: another check costs more than a write."""
 _SPARE_BYTES = 4 << 20
 """The part that others may take meanwhile; beyond that, the log reports that it finds no room."""
 
@@ -26,7 +26,7 @@ class Room:
         self._disk = self._map = self._used = 0
 
     def is_sure(self, size: int, count: int) -> bool:
-        """Whether so many bytes in so many records certainly fit into the log and the tables.
+        """Whether this many bytes in this many records certainly fit into the log and the tables.
 
         The tables need new pages for the data, twice as many if pages split, and one for each page that a
         write touches, since used pages are copied; at most as many as exist.

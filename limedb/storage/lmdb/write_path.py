@@ -45,7 +45,7 @@ CHECKPOINT_ITEMS = 50_000
 _NOTHING = WritePlan({}, [], 0)
 _LOGGED = "others to join", "the log's thread", "the disk", "its turn on the loop"
 _DIRECT = "others to join", "the tables"
-"""What a write waits for, on either way."""
+"""The stages of a write's wait, on either way."""
 _GROUP_BYTES = 32 << 20
 """A group of the direct way: one transaction must not hold memory or callers for long."""
 
@@ -350,7 +350,7 @@ class WritePath:
 
 
 def _note(stages: Stages, job: WriteGroup, queued_at: float) -> None:
-    """Note what a job waited for, in the order of its way."""
+    """Note the stages of a job's wait, in the order of its way."""
     now = perf_counter()
     if job.synced_at:
         stages.add(_LOGGED, (queued_at, job.submitted_at, job.taken_at, job.synced_at, now))

@@ -177,7 +177,7 @@ class TableWriter:
 
 
 def sound_item(tables: Tables, txn: "lmdb.Transaction[bytes]", item: EncodedRecord) -> bytes | None:
-    """What the tables have under an item's key, as `sound_at`."""
+    """The tables' bytes under an item's key, as in `sound_at`."""
     return sound_at(tables, txn, item.key, item.name)
 
 

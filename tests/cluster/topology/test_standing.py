@@ -48,7 +48,7 @@ def test_a_decommissioned_node_says_that_it_was_and_what_lets_it_join_anew() -> 
             nodes = await formed(cluster, 4)
             await nodes[0].topology_manager.decommission(url_of(4), dry_run=False)
             await wait_until(lambda: nodes[3].topology_manager.departed == "left", limit=20)
-            assert blocking(nodes[3]).startswith("the node was decommissioned; to let it join anew, stop it")
+            assert blocking(nodes[3]).startswith("the node was decommissioned; to let it rejoin, stop it")
             assert blocking(nodes[0]) == ""
 
     run_virtual(scenario())

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 
-/** The time in ms since 1970, each second anew. isNeeded: else it stands still. */
+/** The time in ms since 1970, updated each second. isNeeded: otherwise it stands still. */
 export function useNow(isNeeded: boolean): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {

@@ -55,7 +55,7 @@ export function hexDump(content: Content): string {
   return lines.join("\n");
 }
 
-/** The text of bytes. Error: they are no UTF-8. */
+/** The text of bytes. Error: they aren't UTF-8. */
 export function textFrom(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);

@@ -4,7 +4,7 @@ export function lineEndOf(text: string): "\n" | "\r\n" | "\r" | undefined {
   return ends.size === 1 ? ([...ends][0] as "\n" | "\r\n" | "\r") : undefined;
 }
 
-/** The text of a form's field, whose lines end with "\n", with other ends. */
+/** The text of a form's field, whose lines end with "\n", with other line ends. */
 export function withLineEnd(text: string, end: string): string {
   return text.replaceAll("\n", end);
 }

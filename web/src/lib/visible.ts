@@ -4,7 +4,7 @@ export interface Part {
   isStandIn: boolean;
 }
 
-/** What doesn't print, other than the usual blank and that of Chinese and Japanese. */
+/** Characters that don't print, except the usual blank and that of Chinese and Japanese. */
 const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]|(?![ \u3000])\p{Zs}/gu;
 const LAYOUT = /[\n\t]/;
 
@@ -24,7 +24,7 @@ export function visible(text: string, keepsLayout = false): Part[] {
   return parts;
 }
 
-/** The same as text alone, for places that take no more: titles, and names for screen readers. */
+/** The same as plain text, for places that take nothing else: titles, and names for screen readers. */
 export function visibleText(text: string): string {
   return visible(text)
     .map((part) => part.text)

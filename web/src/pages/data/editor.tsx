@@ -33,7 +33,7 @@ function formOf(content: Content): Form {
   return { text: content.replaceAll(lineEnd, "\n"), isHex: false, lineEnd, of };
 }
 
-/** The content of an edited form. Error: it is none. */
+/** The content of an edited form. Error: it isn't valid. */
 function contentOf(form: Form, text: string): Content {
   if (!form.isHex) return withLineEnd(text, form.lineEnd);
   return form.of === "text" ? textFrom(fromHex(text)) : fromHex(text);
@@ -54,8 +54,8 @@ interface Props {
   onCancel: () => void;
 }
 
-/** Changes a value, if nobody has changed it since: otherwise it asks. opened: what was there when editing began; now:
- * what is there. */
+/** Changes a value, if nobody has changed it since: otherwise it asks. opened: the value when editing began;
+ * now: the present one. */
 export function Editor({ name, opened, now, onDone, onFaster, onTheirs, onCancel }: Props) {
   const [form] = useState(() => formOf(opened.content));
   const [text, setText] = useState(form.text);
@@ -88,7 +88,7 @@ export function Editor({ name, opened, now, onDone, onFaster, onTheirs, onCancel
       <Area label={labelOf(form)} rows={8} value={text} onText={setText} />
       {isText && isJson(opened.content as string) && (
         <div className="flex items-center justify-between">
-          <Quiet>{tokens ? "It is JSON." : "It is no JSON any more."}</Quiet>
+          <Quiet>{tokens ? "It is JSON." : "It is not valid JSON any more."}</Quiet>
           <Button disabled={!tokens} onClick={() => setText((tokens ?? []).map((one) => one.text).join(""))}>
             Indent
           </Button>
@@ -113,7 +113,7 @@ export function Editor({ name, opened, now, onDone, onFaster, onTheirs, onCancel
             <Button onClick={onCancel}>Cancel</Button>
             <Button onClick={onTheirs}>{now ? "Show the new value" : "Leave it so"}</Button>
             <Button kind="danger" onClick={() => save(now)}>
-              {now ? "Save over it" : "Save it anew"}
+              {now ? "Save over it" : "Save it again"}
             </Button>
           </div>
         </div>

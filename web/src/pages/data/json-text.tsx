@@ -10,10 +10,10 @@ const COLOURS: Record<Kind, string> = {
   space: "",
 };
 
-/** More pieces than that are shown without colours. */
+/** A text with more pieces has no colours. */
 const COLOURED = 20_000;
 
-/** JSON with colours, letter by letter as it is stored but for the white space. */
+/** JSON with colours, letter by letter as it is stored, except the white space. */
 export function JsonText({ tokens }: { tokens: readonly Token[] }) {
   if (tokens.length > COLOURED)
     return <Foreign text={tokens.map((token) => token.text).join("")} keepsLayout />;
