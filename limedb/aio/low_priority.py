@@ -3,10 +3,10 @@
 It owns the order, how much runs at once, and the rests. It must never know what the work does, nor drop it.
 
 A thousand large reads that are ready at once make each turn of the loop long, and gRPC accepts one new call
-in a turn: so a small request waits until most of them are done. Here a few run at a time. What counts is the
-time that their own steps take, not the time in which they wait for others; after each the loop has a rest
-from them, REST times as long. As in `turns.py`, the shares stay the same however little processor time the
-process gets. Work that comes when none waits starts at once, and costs no rest.
+in a turn: so a small request waits until most of them are done. Here a few run at a time. The time of their
+own steps counts, not the time in which they wait for others; after each the loop has a rest from them, REST
+times as long. As in `turns.py`, the shares stay the same however little processor time the process gets. Work
+that comes when none waits starts at once, and costs no rest.
 """
 
 import asyncio
