@@ -22,7 +22,9 @@ from limedb.rpc.server.clients import Clients, Context
 from limedb.rpc.server.memory import ROOM_SECONDS, Held, Share
 
 SLOW_SECONDS = 0.02
-"""How long a message may be on its way before it is counted."""
+"""How long a message may be on its way before it is counted, at the second look: after a long turn of the
+loop the first one finds messages that have arrived and were not read yet.
+"""
 MOST_SLOW = 2_000
 """Messages that may be on their way for longer than SLOW_SECONDS."""
 FEW = 4
@@ -98,6 +100,7 @@ class Receiving:
         self._gate, self._clock = Share("requests on their way", AT_A_TIME, clock, unit="requests"), clock
         self._flooded_until = float("-inf")
         self._begun: dict[asyncio.Task[object], _Begun] = {}
+        self._late = set[asyncio.Task[object]]()
         self._slow: dict[asyncio.Task[object], _Slow] = {}
         self._given_up: dict[asyncio.Task[object], Exception] = {}
         self._budget = Budget(MOST_SLOW)
@@ -134,6 +137,7 @@ class Receiving:
             raise error from None
         finally:
             self._begun.pop(task, None)
+            self._late.discard(task)
             if slow := self._slow.pop(task, None):
                 self._budget.give(slow.holder, 1)
 
@@ -141,10 +145,7 @@ class Receiving:
         """Count messages that have become slow, and give up those without room."""
         loop = asyncio.get_running_loop()
         now, self._timer = loop.time(), None
-        for task, begun in [*self._begun.items()]:
-            if now - begun.since < SLOW_SECONDS:
-                break
-            self._count(task, begun)
+        self._count_slow(now)
         for task, slow in [*self._slow.items()]:
             if now - slow.since < RECEIVE_SECONDS:
                 break
@@ -159,6 +160,17 @@ class Receiving:
             self._thin_out(few)
         if self._begun or self._slow:
             self._timer = loop.call_later(SLOW_SECONDS, self._look)
+
+    def _count_slow(self, now: float) -> None:
+        """Count messages that were late at the last look, too, and note those that are late."""
+        for task, begun in [*self._begun.items()]:
+            if now - begun.since < SLOW_SECONDS:
+                break
+            if task in self._late:
+                self._late.discard(task)
+                self._count(task, begun)
+            else:
+                self._late.add(task)
 
     def _count(self, task: "asyncio.Task[object]", begun: _Begun) -> None:
         del self._begun[task]

@@ -1,6 +1,7 @@
 """Messages on their way: small ones come at once, and of slow ones each client has its part."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -12,6 +13,8 @@ from limedb.rpc.server.receiving import FEW, GROWN_BYTES, NoGauge, Receiving
 from tests.rpc.peers import SystemClock
 
 PATIENCE = 10
+HANDOVERS = 3
+"""Turns of the loop between the arrival of a message and its task, as from gRPC's thread."""
 
 
 class Gauge:
@@ -72,6 +75,33 @@ async def test_a_message_that_is_there_is_passed_on() -> None:
     received = Receiving(NoGauge(), SystemClock(), lambda: 0)
     assert await received.message(caller) == b"a"
     assert (received.slow, received.refused) == (0, 0)
+
+
+async def test_a_long_turn_of_the_loop_makes_no_message_slow_that_has_arrived() -> None:
+    """Otherwise the long turns of a flood's large messages would have small ones of others refused."""
+    gauge = Gauge()
+    received = Receiving(gauge, SystemClock(), lambda: 0)
+    async with arriving(received, *(f"flood {n}" for n in range(FEW))):
+        await until(lambda: received.slow == FEW)
+        gauge.short = True
+        for number in range(20):
+            caller = Caller(f"polite {number}")
+            polite = asyncio.create_task(received.message(caller))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            asyncio.get_running_loop().call_soon(_soon, HANDOVERS, caller.came.set)
+            time.sleep(2 * receiving.SLOW_SECONDS)  # noqa: ASYNC251 (the long turn)
+            async with asyncio.timeout(PATIENCE):
+                assert await polite == f"polite {number}".encode()
+        assert (received.slow, received.refused) == (FEW, 0)
+
+
+def _soon(turns: int, act: Callable[[], None]) -> None:
+    """Act so many turns of the loop later."""
+    if turns:
+        asyncio.get_running_loop().call_soon(_soon, turns - 1, act)
+    else:
+        act()
 
 
 async def test_slow_ones_are_counted_until_they_came_or_their_client_is_gone() -> None:
