@@ -227,7 +227,7 @@ def test_the_examples_of_an_error_are_allowed(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "value", "allowed"), BAD)
-def test_a_bad_value_is_told_in_one_line(name: str, value: str, allowed: str) -> None:
+def test_a_bad_value_is_reported_in_one_line(name: str, value: str, allowed: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load({name: value})
 
@@ -258,7 +258,7 @@ def test_an_address_is_the_host_and_port_of_a_url() -> None:
     assert address_of("http://[::1]:8484") == "[::1]:8484"
 
 
-def test_settings_tell_their_flags_and_what_they_are() -> None:
+def test_settings_report_their_flags_and_what_they_are() -> None:
     flags = {s.flag for s in SETTINGS} | {s.go_flag for s in SETTINGS if s.go_flag}
 
     assert len(flags) == len(SETTINGS) + 6

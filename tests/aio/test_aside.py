@@ -9,7 +9,7 @@ from limedb.aio.aside import MOST_WAITING, Aside
 from limedb.errors import UnavailableError
 
 
-async def test_the_loop_goes_on_while_work_runs_and_works_run_one_by_one() -> None:
+async def test_the_loop_continues_while_work_runs_and_works_run_one_by_one() -> None:
     aside, may_end = Aside(), threading.Event()
     loop, begun = asyncio.get_running_loop(), asyncio.Event()
     running: list[int] = []

@@ -57,7 +57,7 @@ async def test_after_a_crowd_the_next_one_waits_for_others_and_then_no_more() ->
     assert await watched.turns() == 1
 
 
-async def test_each_that_comes_begins_the_quiet_anew() -> None:
+async def test_each_that_comes_begins_the_quiet_again() -> None:
     watched = Watched()
     watched.lull.notify(FEW + 1)
     for _ in range(5):

@@ -93,7 +93,7 @@ def test_patience_ends_when_its_time_is_over_and_says_how_often_it_was_tried() -
     assert str(caught.value) == f"nobody there (tried {len(time.slept) + 1} times in 30.0 s)"
 
 
-def test_patience_begins_anew_whenever_something_was_heard() -> None:
+def test_patience_starts_over_whenever_something_was_heard() -> None:
     time = Time()
     patience = time.patience(1)
     for _ in range(5):

@@ -24,7 +24,7 @@ async def _all_go_on() -> list[tuple[int, float]]:
     return gone
 
 
-def test_all_go_on_in_their_order() -> None:
+def test_all_continue_in_their_order() -> None:
     assert [n for n, _ in run_virtual(_all_go_on())] == [*range(MANY)]
 
 
@@ -35,7 +35,7 @@ def test_after_a_few_the_loop_rests_as_long_as_they_took_and_longer() -> None:
         assert times[first + AT_ONCE - 1] - times[first] < AT_ONCE * WORK_SECONDS
 
 
-async def test_one_alone_goes_on_at_once() -> None:
+async def test_one_alone_continues_at_once() -> None:
     turns, waited = Turns(lambda: 0.0), 0
     going = asyncio.create_task(turns.next())
     while not going.done():

@@ -56,7 +56,7 @@ def test_all_keys_are_written_once_in_order_though_the_scan_breaks_off() -> None
     assert progress.written == 25
 
 
-def test_it_gives_up_when_the_scan_does_not_go_on_in_time() -> None:
+def test_it_gives_up_when_the_scan_does_not_continue_in_time() -> None:
     with pytest.raises(UnavailableError):
         export(Format.JSONL, Scans(breaks=1), patience=0)
 
@@ -71,7 +71,7 @@ def test_it_fails_at_once_where_no_page_ever_came() -> None:
         run.run(nobody)
 
 
-def test_it_goes_on_behind_a_cursor_without_a_second_header() -> None:
+def test_it_continues_behind_a_cursor_without_a_second_header() -> None:
     data, progress, _ = export(Format.CSV, Scans(), Progress(after="k20", written=21))
     assert data.splitlines()[0] == b"k21,v21,,"
     assert progress.written == 25
@@ -83,7 +83,7 @@ def test_a_go_data_file_is_one_object_whatever_the_pages(entries: tuple[ScanEntr
     assert json.loads(data) == {entry.key: entry.value for entry in entries}
 
 
-def test_what_the_form_cannot_hold_is_told_and_left_out() -> None:
+def test_what_the_form_cannot_hold_is_reported_and_left_out() -> None:
     entries = (ScanEntry("bytes", b"v", 1, 1, 0), *ENTRIES[:2], ScanEntry("short", "v", 1, 1, 5))
     data, progress, told = export(Format.GO, Scans(entries))
     assert list(json.loads(data)) == ["k00", "k01"]

@@ -104,7 +104,7 @@ def test_what_is_written_for_a_go_limedb_is_one_json_object(items: list[Item]) -
         ('{"key":"k","value":"v","key":"other"}', 'field "key" is there twice'),
     ],
 )
-def test_a_bad_json_line_is_told_with_its_number_and_the_next_is_read(line: str, reason: str) -> None:
+def test_a_bad_json_line_is_reported_with_its_number_and_the_next_is_read(line: str, reason: str) -> None:
     good = b'{"key":"good","value":"v"}\n'
     first, bad, last = lines(jsonl.read, good + line.encode() + b"\n" + good)
     assert (first.content, last.content) == (Item("good", "v"), Item("good", "v"))
@@ -159,7 +159,7 @@ def test_a_csv_row_with_a_text_and_bytes_is_bad() -> None:
     assert (text.content, blob.content) == (Item("k", "text"), Item("k", b"\0\0"))
 
 
-def test_a_bad_csv_row_is_told_with_its_number_and_the_next_is_read() -> None:
+def test_a_bad_csv_row_is_reported_with_its_number_and_the_next_is_read() -> None:
     data = b'key,value\nk,"two\nlines"\nonly\nx,"\xff\nuser,inside\n"\n\xff,v\nlast,v\n'
     told = lines(csv_file.read, data)
     bad = {line.number: str(line.content) for line in told if isinstance(line.content, BadItemError)}

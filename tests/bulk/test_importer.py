@@ -106,7 +106,7 @@ async def test_of_two_lines_with_one_key_the_later_stands() -> None:
     assert store.values == {f"k{n % 7}": str(n) for n in range(493, 500)}
 
 
-async def test_bad_lines_are_told_and_the_others_stored() -> None:
+async def test_bad_lines_are_reported_and_the_others_stored() -> None:
     store = Keys()
     store.bad = {"k5"}
     contents: list[Content] = [Item(f"k{n}", "v") for n in range(20)]
@@ -146,7 +146,7 @@ async def test_times_to_live_are_kept_and_what_has_expired_is_left_out() -> None
 
 
 @pytest.mark.parametrize("fails_at", range(1, 31, 3))
-async def test_what_was_interrupted_goes_on_and_loses_nothing(fails_at: int) -> None:
+async def test_an_interrupted_import_continues_and_loses_nothing(fails_at: int) -> None:
     contents: list[Content] = [Item(f"k{n}", f"v{n}") for n in range(300)]
     store = Keys(fails_at, at_once=2)
     first = Run(store)
@@ -161,7 +161,7 @@ async def test_what_was_interrupted_goes_on_and_loses_nothing(fails_at: int) -> 
     assert first.importer.counts.stored + second.importer.counts.stored == 300
 
 
-async def test_a_file_that_breaks_off_is_told_after_what_came_before_is_stored() -> None:
+async def test_a_file_that_breaks_off_is_reported_after_what_came_before_is_stored() -> None:
     def broken() -> Iterator[Line]:
         yield from numbered([Item(f"k{n}", "v") for n in range(15)])
         raise BulkError("broken")

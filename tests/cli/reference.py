@@ -1,4 +1,4 @@
-"""The part of docs/cli.md that is made from --help: `python -m tests.cli.reference` writes it anew."""
+"""The part of docs/cli.md that is made from --help: `python -m tests.cli.reference` writes it again."""
 
 import sys
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def reference() -> str:
 
 
 def main() -> None:
-    """Write the page anew."""
+    """Write the page again."""
     head, _, _ = PAGE.read_text().partition(MARK)
     PAGE.write_text(head + reference())
     sys.stdout.write(f"{PAGE} is written\n")

@@ -104,7 +104,7 @@ async def test_status_shows_the_change_that_runs(admin: Admin) -> None:
     assert "joining" in shown
 
 
-async def test_status_is_told_as_json_too(admin: Admin) -> None:
+async def test_status_is_reported_as_json_too(admin: Admin) -> None:
     admin.cluster.problem, admin.cluster.warnings = "its clock is off", ["a record is damaged"]
     told = json.loads((await admin.run("status", "-o", "json")).stdout)
     assert (told["epoch"], told["phase"], len(told["members"])) == ("1", "steady", 3)
@@ -112,7 +112,7 @@ async def test_status_is_told_as_json_too(admin: Admin) -> None:
     assert f"{OWN}: a record is damaged" in told["problems"]
 
 
-async def test_a_plan_tells_what_would_move(admin: Admin) -> None:
+async def test_a_plan_reports_what_would_move(admin: Admin) -> None:
     shown = await admin.run("join-plan", NEW, "--zone", "z", "--virtual-nodes", "0")
     assert admin.cluster.asked == [("join", NEW, "z", 0)]
     assert "25.00%" in shown.stdout
@@ -175,7 +175,7 @@ async def test_a_url_that_is_none_is_refused(admin: Admin) -> None:
     assert (shown.exit_code, "url='nowhere'" in shown.stderr) == (2, True)
 
 
-async def test_cancel_tells_what_stays(admin: Admin) -> None:
+async def test_cancel_reports_what_stays(admin: Admin) -> None:
     assert (await admin.run("cancel", "--dry-run")).exit_code == 0
     assert (await admin.run("cancel")).exit_code == 0
     assert admin.cluster.asked == [("cancel", True), ("cancel", False)]
@@ -200,7 +200,7 @@ async def test_a_repair_that_could_not_compare_with_all_says_with_whom_not(admin
     assert (shown.exit_code, f"{DEAD}: unreachable" in shown.stderr) == (1, True)
 
 
-async def test_a_scrub_tells_what_it_found(admin: Admin) -> None:
+async def test_a_scrub_reports_what_it_found(admin: Admin) -> None:
     admin.scrubs.last = ScrubProgress(20, 4096, 4096, damaged=2, mended=2, index=1)
     shown = await admin.run("scrub")
     assert shown.exit_code == 0

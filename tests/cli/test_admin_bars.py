@@ -55,7 +55,7 @@ def test_a_decommission_has_a_bar_that_fills_and_then_the_result(four: RunningCl
 
 
 @pytest.mark.cluster
-def test_ctrl_c_ends_the_waiting_gives_the_cursor_back_and_lets_the_change_go_on(
+def test_ctrl_c_ends_the_waiting_gives_the_cursor_back_and_lets_the_change_continue(
     four: RunningCluster,
 ) -> None:
     leaver = four.nodes[3].url

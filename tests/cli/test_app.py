@@ -89,7 +89,7 @@ def test_an_error_is_a_line_and_a_code_and_leaves_nothing_on_the_disk(
 
 
 @pytest.mark.process
-def test_the_version_is_told() -> None:
+def test_the_version_is_reported() -> None:
     assert limedb("--version").stdout == f"limedb, version {__version__}\n"
 
 

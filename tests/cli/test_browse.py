@@ -29,7 +29,7 @@ def test_keys_are_listed_in_order_a_line_each(run: Run) -> None:
     assert (done.stdout.splitlines(), done.stderr) == (NAMES, "")
 
 
-def test_a_page_tells_how_to_get_the_next(run: Run) -> None:
+def test_a_page_shows_how_to_get_the_next(run: Run) -> None:
     first = run("keys", "browse/")
     assert first.stdout.splitlines() == NAMES[:100]
     assert "--after" in first.stderr

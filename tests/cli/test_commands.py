@@ -43,7 +43,7 @@ def test_a_key_without_a_value_is_exit_code_3(run: Run) -> None:
     assert (done.returncode, done.stdout, "key not found" in done.stderr) == (3, "", True)
 
 
-def test_json_tells_receipts_values_and_nodes(told: Told, cluster: RunningCluster) -> None:
+def test_json_reports_receipts_values_and_nodes(told: Told, cluster: RunningCluster) -> None:
     receipt = told("set", "kv/json", "v")
     assert int(receipt["version"]) > 1 << 40
     assert 2 <= receipt["acked"] <= receipt["replicas"] == 3
@@ -53,7 +53,7 @@ def test_json_tells_receipts_values_and_nodes(told: Told, cluster: RunningCluste
     assert told("del", "kv/json")["deleted"] == 1
 
 
-def test_tables_tell_values_and_receipts_too(run: Run) -> None:
+def test_tables_report_values_and_receipts_too(run: Run) -> None:
     head, row = run("set", "kv/table", "two words", "-o", "table").stdout.splitlines()
     assert head.split() == ["KEY", "VERSION", "EPOCH", "ACKED", "REPLICAS"]
     assert row.split()[0] == "kv/table"
@@ -70,7 +70,7 @@ def test_views_are_raw_rows_for_scripts_too(run: Run, command: list[str]) -> Non
     assert len(raw) == sum("http://127.0.0.1:" in line and "sees" not in line for line in shown)
 
 
-def test_a_value_lives_as_long_as_it_was_told_to(run: Run, told: Told) -> None:
+def test_a_value_lives_as_long_as_its_ttl(run: Run, told: Told) -> None:
     for life in (("--ttl", "600"), ("--ttl-ms", "600000")):
         before = time.time()
         assert run("set", "kv/ttl", "v", *life).stdout == "OK\n"
@@ -203,12 +203,12 @@ def test_the_target_is_taken_from_the_environment(cluster: RunningCluster) -> No
     assert (done.returncode, done.stdout) == (0, "SERVING\n")
 
 
-def test_a_target_may_be_a_url_as_nodes_and_envoy_are_told(cluster: RunningCluster) -> None:
+def test_a_target_may_be_a_url_like_those_of_nodes_and_envoy(cluster: RunningCluster) -> None:
     for url in (cluster.nodes[1].url, cluster.envoy_url):
         assert limedb("health", "--target", url).stdout == "SERVING\n"
 
 
-def test_health_is_told_through_envoy_too(cluster: RunningCluster) -> None:
+def test_health_is_reported_through_envoy_too(cluster: RunningCluster) -> None:
     done = limedb("health", "--target", cluster.envoy_address)
     assert (done.returncode, done.stdout) == (0, "SERVING\n")
 

@@ -51,13 +51,13 @@ def test_a_watch_is_resumed_after_what_it_heard_last_and_shows_nothing_twice() -
     assert streams.resumed == [None, 6, 6]
 
 
-def test_changes_of_other_keys_are_told_whatever_their_versions() -> None:
+def test_changes_of_other_keys_are_reported_whatever_their_versions() -> None:
     again: list[Step] = [told(8, key="b"), told(9, key="a"), told(10, key="b")]
     streams = Streams([STANDS, told(9, key="a"), AWAY], again)
     assert follow(streams, 3) == [9, 8, 10]
 
 
-def test_it_begins_where_it_is_told_to() -> None:
+def test_it_begins_where_it_should() -> None:
     streams = Streams([STANDS, told(5)])
     assert follow(streams, 1, after=3) == [5]
     assert streams.resumed == [3]
@@ -67,7 +67,7 @@ def test_a_stream_that_ends_is_resumed_like_one_that_broke_off() -> None:
     assert follow(Streams([told(5)], [told(6)]), 2) == [5, 6]
 
 
-def test_nobody_there_at_the_begin_is_told_at_once() -> None:
+def test_nobody_there_at_the_beginning_is_reported_at_once() -> None:
     with pytest.raises(LimeDBError, match=r"^nobody there$"):
         follow(Streams([AWAY]), 1)
 
@@ -78,7 +78,7 @@ def test_a_gap_ends_it_and_says_what_to_do() -> None:
         follow(Streams([STANDS, told(5), AWAY], [gap]), 2)
 
 
-def test_it_gives_up_in_time_and_says_where_to_go_on() -> None:
+def test_it_gives_up_in_time_and_says_where_to_continue() -> None:
     with pytest.raises(LimeDBError, match=r"nobody there; continue with --after-version 5$"):
         follow(Streams([told(5), AWAY]), 2, patience=0)
 

@@ -112,7 +112,7 @@ def test_a_go_data_file_goes_in_and_comes_out(node: str, tmp_path: Path) -> None
     assert json.loads(copy.read_text()) == keys
 
 
-def test_bad_lines_are_told_by_number_and_are_exit_code_4(node: str, tmp_path: Path) -> None:
+def test_bad_lines_are_reported_by_number_and_are_exit_code_4(node: str, tmp_path: Path) -> None:
     source = tmp_path / "bad.jsonl"
     large = json.dumps({"key": "large", "value": "v" * (5 << 20)})
     late = json.dumps({"key": "late", "value": "v", "expiresAtMs": 10**17})
@@ -125,7 +125,7 @@ def test_bad_lines_are_told_by_number_and_are_exit_code_4(node: str, tmp_path: P
     assert set(stored(node)) == {"a", "b"}
 
 
-def test_it_stops_at_a_bad_line_when_told_to_and_goes_on_when_that_is_mended(
+def test_it_stops_at_a_bad_line_when_told_to_and_continues_when_that_is_mended(
     node: str, tmp_path: Path
 ) -> None:
     source = tmp_path / "bad.csv"
@@ -298,7 +298,7 @@ def test_a_go_data_file_may_come_through_a_pipe(node: str, data: str, code: int)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
-def test_an_import_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
+def test_an_import_that_was_interrupted_continues_and_nothing_is_lost_or_twice(
     node: str, tmp_path: Path, how: signal.Signals
 ) -> None:
     count = 10_000
@@ -323,7 +323,7 @@ def test_an_import_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
-def test_an_export_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
+def test_an_export_that_was_interrupted_continues_and_nothing_is_lost_or_twice(
     node: str, tmp_path: Path, how: signal.Signals
 ) -> None:
     count = 10_000
@@ -349,7 +349,7 @@ def test_an_export_that_was_interrupted_goes_on_and_nothing_is_lost_or_twice(
     assert not state_of(copy).exists()
 
 
-def test_a_disk_that_is_full_is_told_and_the_export_goes_on_when_there_is_room(
+def test_a_disk_that_is_full_is_reported_and_the_export_continues_when_there_is_room(
     node: str, tmp_path: Path
 ) -> None:
     source, copy = tmp_path / "source.jsonl", tmp_path / "copy.jsonl"

@@ -89,7 +89,7 @@ def test_a_watch_is_resumed_from_a_version(cluster: RunningCluster) -> None:
 
 
 @pytest.mark.cluster
-def test_a_gap_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_gap_is_reported_with_what_to_do(tmp_path: Path) -> None:
     with running_cluster(tmp_path, nodes=1, envoy=False) as alone:
         target = ("--target", alone.nodes[0].address)
         version = json.loads(limedb("set", "gap/a", "1", "-o", "json", *target).stdout)["version"]
@@ -103,7 +103,7 @@ def test_a_gap_is_told_with_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.cluster
-def test_a_watch_goes_on_when_the_node_that_it_asks_is_killed(tmp_path: Path) -> None:
+def test_a_watch_continues_when_the_node_that_it_asks_is_killed(tmp_path: Path) -> None:
     with running_cluster(tmp_path, nodes=3, envoy=False) as cluster:
         asked, other = cluster.nodes[0].address, ("--target", cluster.nodes[1].address)
         with watching(asked, "--prefix", "on/", "-o", "raw") as watch:

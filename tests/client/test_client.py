@@ -55,7 +55,7 @@ async def test_a_delete_says_whether_there_was_anything(node: str) -> None:
 
 
 @pytest.mark.parametrize("ttl", [0.05, timedelta(milliseconds=50)])
-def test_a_value_lives_as_long_as_it_was_told(node: str, ttl: Any) -> None:
+def test_a_value_lives_as_long_as_its_ttl(node: str, ttl: Any) -> None:
     key = new_key()
     with limedb.connect_sync(node) as db:
         db.set(key, "v", ttl=ttl)

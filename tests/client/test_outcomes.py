@@ -90,7 +90,7 @@ def test_many_are_unwritten_if_each_is_and_none_was_written() -> None:
         (LATE, RequestTimeoutError, OutcomeUnknownError),
     ],
 )
-def test_no_answer_is_told_as_what_it_means(
+def test_no_answer_is_reported_as_what_it_means(
     outcome: NoAnswer, read: type[Exception], write: type[Exception]
 ) -> None:
     assert type(error_of("k", outcome, is_write=False)) is read

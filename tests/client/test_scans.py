@@ -20,7 +20,7 @@ from tests.support.keys import new_key
 from tests.support.ports import free_port
 
 
-async def test_a_scan_tells_what_is_in_its_range_in_order(cluster: RunningCluster) -> None:
+async def test_a_scan_reports_what_is_in_its_range_in_order(cluster: RunningCluster) -> None:
     prefix = new_key()
     keys = [f"{prefix}/{name}" for name in ("a", "b", "é", "🍋")]
     async with limedb.connect(cluster.nodes[0].address) as db:
@@ -37,7 +37,7 @@ async def test_a_scan_tells_what_is_in_its_range_in_order(cluster: RunningCluste
 
 
 @pytest.mark.parametrize("through", ["node", "envoy"])
-async def test_a_long_scan_tells_each_key_once(cluster: RunningCluster, through: str) -> None:
+async def test_a_long_scan_reports_each_key_once(cluster: RunningCluster, through: str) -> None:
     prefix = new_key()
     address = cluster.nodes[0].address if through == "node" else cluster.envoy_address
     async with limedb.connect(address, follow_ring=through == "node") as db:

@@ -21,7 +21,7 @@ async def gather_changes(db: Client, prefix: str, found: list[Change], news: asy
         news.set()
 
 
-async def test_a_watch_tells_what_changes(cluster: RunningCluster) -> None:
+async def test_a_watch_reports_what_changes(cluster: RunningCluster) -> None:
     key = new_key()
     async with limedb.connect(cluster.nodes[0].address, consistency="linearizable") as db:
         first = await db.set(key, "1")

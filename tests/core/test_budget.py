@@ -47,7 +47,7 @@ def test_one_alone_gets_anything_at_once_and_half_of_the_limit_bit_by_bit() -> N
 
 @pytest.mark.parametrize("part", [1.0, 0.5])
 @given(amount=st.integers(1, 5000))
-def test_whatever_its_size_it_fits_beside_what_is_held_for_ever_if_that_is_little(
+def test_whatever_its_size_it_fits_beside_what_is_held_forever_if_that_is_little(
     part: float, amount: int
 ) -> None:
     budget = Budget(1600, part)

@@ -36,7 +36,7 @@ def test_a_version_is_greater_than_what_was_observed(wall: int, seen: int) -> No
 
 
 @given(times, st.integers(0, 0xFFFF))
-def test_a_version_tells_its_time(wall: int, counter: int) -> None:
+def test_a_version_reports_its_time(wall: int, counter: int) -> None:
     assert wall_ms_of(version_at(wall, counter)) == wall
     assert 0 <= version_at(wall, counter) <= MAX_VERSION
 

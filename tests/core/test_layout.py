@@ -195,7 +195,7 @@ def _meets(acks: set[str], replicas: int, owners: set[str]) -> bool:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 7), st.integers(1, 4), st.integers(0, 3), st.integers(0, 4))
-def test_segments_cover_all_tokens_once_and_tell_what_of_tells(
+def test_segments_cover_all_tokens_once_and_return_what_of_returns(
     nodes: int, factor: int, zones: int, points: int
 ) -> None:
     layout = Layout(cluster(nodes, factor, zones, points))

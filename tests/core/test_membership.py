@@ -124,7 +124,7 @@ def test_news_names_what_joined_and_what_advanced_once() -> None:
     assert not a.take_news().joined | a.take_news().advanced
 
 
-def test_a_beat_raises_the_own_heartbeat_and_tells_the_keys() -> None:
+def test_a_beat_raises_the_own_heartbeat_and_reports_the_keys() -> None:
     a = node(A)
     a.heartbeat(keys=12)
     a.heartbeat()

@@ -50,7 +50,7 @@ def standing(held: Mapping[str, Sequence[Record]], owners: Mapping[str, set[str]
     st.dictionaries(st.sampled_from("klm"), st.sets(st.sampled_from(NODES))),
     st.randoms(use_true_random=False),
 )
-def test_a_merge_tells_what_stands_of_each_key_of_its_owners(
+def test_a_merge_returns_the_valid_record_of_each_key_of_its_owners(
     held: dict[str, list[Record]], owners: dict[str, set[str]], rng: Random
 ) -> None:
     assert run(held, owners, rng) == standing(held, owners)
@@ -61,7 +61,7 @@ def test_a_node_that_is_lost_takes_nothing_along_that_others_hold(held: list[Rec
     assert run(dict.fromkeys(NODES, held), {}, rng, lost="b") == sorted(held, key=lambda r: r.key)
 
 
-def test_nothing_is_told_before_every_node_was_read_so_far() -> None:
+def test_nothing_is_reported_before_every_node_was_read_so_far() -> None:
     merging = RangeMerge(KeyRange(), ("a", "b"), lambda _: ("a", "b"))
     assert merging.needs_page == {"a": "", "b": ""}
     merging.feed("a", [Record("k", "old", 1), Record("m", "x", 1)], is_end=False)

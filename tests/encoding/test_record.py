@@ -120,7 +120,7 @@ def test_the_content_of_what_is_no_record_of_the_key_is_refused(key: bytes, data
 
 
 @given(RECORDS)
-def test_peek_tells_what_decoding_tells(record: Record) -> None:
+def test_peek_returns_what_decoding_returns(record: Record) -> None:
     assert peek(encode(record)) == Header(record.version, record.expires_at, record.is_tombstone)
 
 

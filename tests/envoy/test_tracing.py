@@ -12,7 +12,7 @@ TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 @pytest.mark.process
-def test_a_clients_trace_goes_on_to_the_node(tmp_path: Path) -> None:
+def test_a_clients_trace_continues_to_the_node(tmp_path: Path) -> None:
     with OtlpReceiver() as collector:
         with running_gateway(tmp_path, count=1, otel=parse_address("otel", collector.endpoint)) as gateway:
             headers = {"traceparent": f"00-{TRACE}-{SPAN}-01"}

@@ -232,7 +232,7 @@ def idle(address: str) -> None:
 
 
 def reconnects(address: str) -> None:
-    """Connections that are opened, used once and closed, for ever: a storm of GOAWAYs."""
+    """Connections that are opened, used once and closed, without end: a storm of GOAWAYs."""
     print("flooding", flush=True)  # noqa: T201
     block, data = wire.header_block(KV + "Get"), kv_pb2.GetRequest(key="k").SerializeToString()
     while True:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.cluster
 
 MAX_MEMORY_MIB = 256
 KEPT_MIB = 450
-"""What a node may hold besides: its own start, caches, and what the C library keeps for a while."""
+"""Other memory of a node: its own start, caches, and memory that the C library keeps for a while."""
 SHORTLY = 3.0
 PATIENCE = 30.0
 """Seconds of a request: none may be refused, however long it takes on a loaded machine."""
@@ -86,7 +86,7 @@ def test_each_flood_leaves_others_in_peace(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.torture
 def test_floods_of_large_batches_do_not_add_up(tmp_path: Path) -> None:
-    """What the first leaves is what a node keeps of what was written; the next ones leave no more."""
+    """The first leaves the memory that a node keeps of the writes; the next ones leave no more."""
     with running_cluster(tmp_path, nodes=3, env=USUAL) as cluster:
         memory, kept = Memory([cluster.pid("node1")]), list[float]()
         for _ in range(3):

@@ -56,7 +56,7 @@ def sees_all(cluster: RunningCluster, name: str) -> bool:
     return bool(state["activeNodes"] == len(cluster.nodes))
 
 
-def test_a_cluster_starts_is_told_of_and_stops(tmp_path: Path) -> None:
+def test_a_cluster_starts_reports_and_stops(tmp_path: Path) -> None:
     with running_cluster(tmp_path, nodes=3, env=SETTINGS) as cluster:
         content = json.loads((cluster.folder / "cluster.json").read_text())
         assert list(content) == ["nodes", "envoy", "tls"]

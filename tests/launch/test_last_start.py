@@ -149,7 +149,7 @@ def test_a_closed_cluster_stays_closed(tmp_path: Path, ports: list[int]) -> None
     assert not recall(Folder(tmp_path), forget=True).auth, "then the plan refuses, and says why"
 
 
-def test_a_port_that_a_node_needs_is_not_to_be_chosen_anew(tmp_path: Path) -> None:
+def test_a_port_that_a_node_needs_is_not_to_be_chosen_again(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with_data(tmp_path, "node1", taken.getsockname()[1])

@@ -76,7 +76,7 @@ def test_what_differs_from_node_to_node_cannot_be_set_for_all(
         make_launch(plan(tmp_path, ports, settings={name: "x"}))
 
 
-def test_a_bad_setting_is_told_before_anything_starts(tmp_path: Path, ports: list[int]) -> None:
+def test_a_bad_setting_is_reported_before_anything_starts(tmp_path: Path, ports: list[int]) -> None:
     with pytest.raises(ConfigError, match="STORE=floppy"):
         make_launch(plan(tmp_path, ports, settings={"STORE": "floppy"}))
 

@@ -33,7 +33,7 @@ def pid_of(process: "subprocess.Popen[bytes]") -> Pid:
 
 
 @pytest.mark.process
-def test_a_process_runs_stands_still_goes_on_and_dies(sleeper: "subprocess.Popen[bytes]") -> None:
+def test_a_process_runs_stands_still_continues_and_dies(sleeper: "subprocess.Popen[bytes]") -> None:
     pid = pid_of(sleeper)
     assert pid.state == "running"
     pid.pause()

@@ -64,6 +64,6 @@ def test_what_is_out_of_range_counts_at_the_ends() -> None:
     assert (histogram.percentile(0), histogram.longest) == (0, LONGEST)
 
 
-def test_an_empty_one_tells_zeros() -> None:
+def test_an_empty_one_reports_zeros() -> None:
     histogram = Histogram()
     assert (histogram.percentile(0.99), histogram.mean, list(histogram.doublings())) == (0, 0.0, [])

@@ -114,7 +114,7 @@ async def test_errors_are_counted_by_kind_and_end_nothing() -> None:
     assert tally.examples == {"UNAVAILABLE": "nobody there"}
 
 
-async def test_a_cluster_that_is_away_at_the_start_is_told_as_itself() -> None:
+async def test_a_cluster_that_is_away_at_the_start_is_reported_as_itself() -> None:
     cluster = Cluster()
     cluster.on_write = lambda _key: UnavailableError("nobody there")
     with pytest.raises(UnavailableError, match="nobody there"):

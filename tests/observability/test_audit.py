@@ -88,7 +88,7 @@ def test_a_file_that_can_not_be_written_ends_the_start(tmp_path: Path) -> None:
         AuditLog(tmp_path / "none" / "audit.log", "", lambda: 0)
 
 
-def test_a_file_that_was_moved_is_opened_anew(tmp_path: Path) -> None:
+def test_a_file_that_was_moved_is_opened_again(tmp_path: Path) -> None:
     path, moved = tmp_path / "audit.log", tmp_path / "audit.log.1"
     audit = AuditLog(path, "", lambda: 0)
     audit.record("one", "", "b", "", "OK")

@@ -30,7 +30,7 @@ def watching(process: Process | None = None) -> Watchman:
     return Watchman(MOST, process.read, process.trim)
 
 
-def test_a_late_turn_is_told_of_for_a_while_and_does_not_stop_the_node() -> None:
+def test_a_late_turn_is_reported_for_a_while_and_does_not_stop_the_node() -> None:
     watched = watching()
     watched.note_turn(1.0, 0.01)
     assert not [*watched.problems()]

@@ -116,7 +116,7 @@ async def test_the_own_epoch_and_newer_ones_are_served() -> None:
 
 
 @virtual
-async def test_an_older_epoch_is_told_the_newer_topology_and_nothing_is_done() -> None:
+async def test_an_older_epoch_gets_the_newer_topology_and_nothing_is_done() -> None:
     own = Own()
     for outcome in await own.ask_all(Fence(FENCE.cluster_id, 4)):
         assert isinstance(outcome, StaleEpochError)

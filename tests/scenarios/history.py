@@ -1,4 +1,4 @@
-"""What clients asked of a cluster, and what they were told.
+"""The requests of clients to a cluster, and the answers.
 
 It owns which outcomes are certain: what an answered error means for a write. The simulation and the scenarios
 on real processes record alike.

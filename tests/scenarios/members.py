@@ -30,7 +30,7 @@ LEVELS = (ONE, QUORUM, ALL, LINEARIZABLE)
 
 
 def status(node: Node) -> AdminStatus:
-    """The cluster as a node tells its administrator."""
+    """The cluster as a node reports it to its administrator."""
     with admin_client(node.address, SECONDS) as admin:
         return admin.status()
 

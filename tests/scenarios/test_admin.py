@@ -33,7 +33,7 @@ def admin(asked: Node, *arguments: str) -> tuple[int, list[str], str]:
 # --- a cluster that nothing happens to
 
 
-def test_status_tells_every_member_and_its_share(replicated: RunningCluster) -> None:
+def test_status_reports_every_member_and_its_share(replicated: RunningCluster) -> None:
     code, (head, *rows), err = admin(replicated.nodes[0], "status")
     assert (code, err) == (0, "")
     assert head.startswith("cluster ")
@@ -47,7 +47,7 @@ def test_status_tells_every_member_and_its_share(replicated: RunningCluster) -> 
     assert abs(sum(member["share"] for member in told["members"]) - 3) < 1e-6
 
 
-def test_plans_tell_what_would_move_and_change_nothing(replicated: RunningCluster) -> None:
+def test_plans_report_what_would_move_and_change_nothing(replicated: RunningCluster) -> None:
     asked, url = replicated.nodes[0], "http://127.0.0.1:9"
     epoch = status(asked).epoch
     code, (head, *moves), _ = admin(asked, "join-plan", url)
@@ -89,7 +89,7 @@ def test_repair_ends_with_figures(replicated: RunningCluster) -> None:
     assert lines[-1].split(" ranges compared, ")[1].endswith(" pushed")
 
 
-def test_locate_key_tells_every_owner_through_rest(replicated: RunningCluster) -> None:
+def test_locate_key_reports_every_owner_through_rest(replicated: RunningCluster) -> None:
     key = f"{new_key()}/with a slash"
     with httpx.Client(base_url=replicated.envoy_url, timeout=20) as rest:
         rest.post(
@@ -114,7 +114,7 @@ def test_locate_key_tells_every_owner_through_rest(replicated: RunningCluster) -
 
 
 class Watch:
-    """What a stream told so far. text: why it ended, empty while it runs."""
+    """The messages of a stream so far. text: why it ended, empty while it runs."""
 
     def __init__(self) -> None:
         self.told: list[dict[str, Any]] = []
@@ -125,7 +125,7 @@ class Watch:
         return list(dict.fromkeys((int(one["epoch"]), one["phase"]) for one in self.told))
 
     def standings(self, url: str) -> list[str]:
-        """What a node was as a member, in the order told."""
+        """The states of a node as a member, in the order reported."""
         found = (node["standing"] for one in self.told for node in one["nodes"] if node["url"] == url)
         return list(dict.fromkeys(found))
 

@@ -93,7 +93,7 @@ async def test_sound_data_is_put_back_and_the_cluster_is_whole_again(tmp_path: P
         await check_whole(cluster)
 
 
-async def test_a_cluster_begins_anew_only_where_that_is_wanted_and_takes_in_an_older_copy(
+async def test_a_cluster_starts_over_only_where_that_is_wanted_and_takes_in_an_older_copy(
     tmp_path: Path,
 ) -> None:
     """Step 2: a copy of one node's data.mdb is served by itself and exported, and the export is imported."""

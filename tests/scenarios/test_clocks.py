@@ -272,7 +272,7 @@ async def _all_warn(cluster: NetnsCluster, text: str) -> bool:
 
 
 @pytest.mark.parametrize("seconds", [3600, 10 * DAY, 30_000 * DAY])
-def test_a_node_whose_clock_is_set_back_while_it_is_stopped_goes_on_above_what_it_wrote(
+def test_a_node_whose_clock_is_set_back_while_it_is_stopped_continues_above_what_it_wrote(
     tmp_path: Path, seconds: int
 ) -> None:
     """Alone, so that no other node knows better: the newest version on its disk is its high-water mark."""

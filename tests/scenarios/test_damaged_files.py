@@ -172,7 +172,7 @@ async def test_a_node_with_damaged_files_serves_again_with_every_key(
     wait_for("three replicas", lambda: all(map(is_whole, locate(three.nodes[0], *KEYS[:20]))), 60)
 
 
-async def test_no_write_is_in_doubt_while_a_node_joins_anew_in_its_own_place(
+async def test_no_write_is_in_doubt_while_a_node_rejoins_in_its_own_place(
     breakable: RunningCluster,
 ) -> None:
     """The two others are enough. Only they are asked: what the node itself was asked when it died, nobody
@@ -202,7 +202,7 @@ async def test_no_write_is_in_doubt_while_a_node_joins_anew_in_its_own_place(
         assert await complaints(addressed, load.ledger) == []
 
 
-async def test_no_write_is_refused_when_a_node_dies_while_it_joins_anew_in_its_own_place(
+async def test_no_write_is_refused_when_a_node_dies_while_it_rejoins_in_its_own_place(
     breakable: RunningCluster,
 ) -> None:
     """Nor those with an idempotency key, of which a newcomer can't know."""

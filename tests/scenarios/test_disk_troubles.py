@@ -129,7 +129,7 @@ def overwrite(file: Path) -> None:
 
 @pytest.mark.parametrize("names", [["node.json"], ["node.json.copy"], ["node.json", "node.json.copy"]])
 @pytest.mark.parametrize(("ruin", "what"), [(take_away, "was taken away"), (overwrite, "was overwritten")])
-def test_a_node_file_that_is_ruined_is_written_anew(
+def test_a_node_file_that_is_ruined_is_written_again(
     tmp_path: Path, ruin: Callable[[Path], None], what: str, names: list[str]
 ) -> None:
     with served(tmp_path) as node:

@@ -64,7 +64,7 @@ def test_a_killed_owner_is_named_and_found_again_when_it_is_back(tmp_path: Path)
         wait_for("gossip sees node2 active", lambda: _dead_peers(rest, urls[0]) == [])
 
 
-def test_through_envoy_reads_of_living_owners_go_on_while_a_node_dies(tmp_path: Path) -> None:
+def test_through_envoy_reads_of_living_owners_continue_while_a_node_dies(tmp_path: Path) -> None:
     with (
         running_cluster(tmp_path, nodes=3, env=ALONE) as cluster,
         httpx.Client(base_url=cluster.envoy_url, timeout=20) as rest,

@@ -125,7 +125,7 @@ def test_an_error_of_the_owner_keeps_its_class_across_the_hop(channel: grpc.Chan
     assert ("limedb-error", "KeyNotFoundError") in caught.value.trailing_metadata()
 
 
-def test_every_node_tells_the_others_how_it_does(channel: grpc.Channel, urls: list[str]) -> None:
+def test_every_node_reports_its_state_to_the_others(channel: grpc.Channel, urls: list[str]) -> None:
     """The memory of a process is never zero, and each node's store grows by a key of its own."""
     keys, stub = kv_pb2_grpc.KVServiceStub(channel), cluster_pb2_grpc.ClusterServiceStub(channel)
     for url in urls:
@@ -139,7 +139,7 @@ def test_every_node_tells_the_others_how_it_does(channel: grpc.Channel, urls: li
 
 
 @pytest.mark.parametrize("service", ["", *SERVICES])
-def test_health_is_told_for_each_service_and_overall(channel: grpc.Channel, service: str) -> None:
+def test_health_is_reported_for_each_service_and_overall(channel: grpc.Channel, service: str) -> None:
     stub = health_pb2_grpc.HealthStub(channel)
     assert stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10).status == SERVING
 

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def new_idempotency_key() -> bytes:
-    """As a UUID version 7 begins and goes on."""
+    """The beginning and the rest of a UUID version 7."""
     return int(time.time() * 1000).to_bytes(6, "big") + os.urandom(10)
 
 

@@ -149,7 +149,7 @@ async def check_all(cluster: Nodes, load: Load, new: Node, keys: Sequence[str]) 
 
 
 @pytest.mark.long
-async def test_a_join_that_was_killed_half_way_goes_on_where_it_was(tmp_path: Path) -> None:
+async def test_a_join_that_was_killed_half_way_continues_where_it_was(tmp_path: Path) -> None:
     keys = named(150_000)
     with running_cluster(tmp_path, nodes=3, env=USUAL, envoy=False) as running:
         async with nodes([node.address for node in running.nodes]) as cluster:

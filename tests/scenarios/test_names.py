@@ -262,7 +262,7 @@ def test_a_name_that_nobody_can_dial_is_refused(name: str) -> None:
 @pytest.mark.parametrize("dead", [0, 1, 2])
 def test_of_four_nodes_two_leave_and_nothing_is_left_of_them(tmp_path: Path, dead: int) -> None:
     """Some are dead when they leave, and one that stays is restarted meanwhile. The others are well at once,
-    and after half a minute nobody knows those that left. Two of four were critical for ever.
+    and after half a minute nobody knows those that left. Two of four were critical forever.
     """
     with running_cluster(tmp_path, nodes=4, envoy=False) as cluster:
         first, second, *leaving = cluster.nodes

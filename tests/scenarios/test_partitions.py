@@ -1,4 +1,4 @@
-"""The network between nodes breaks: a majority goes on, a minority says that it can't, nothing is lost."""
+"""The network between nodes breaks: a majority continues, a minority reports failures, nothing is lost."""
 
 import asyncio
 import time
@@ -303,7 +303,7 @@ class Topologies:
         }
 
     def check_one_history(self) -> None:
-        """Never two clusters, nor two contents of one epoch. A node that is to join anew knows none."""
+        """Never two clusters, nor two contents of one epoch. A node that is to rejoin knows none."""
         contents: dict[tuple[int, int], set[bytes]] = defaultdict(set)
         for _, _, fence, content in self.seen:
             contents[fence].add(content)

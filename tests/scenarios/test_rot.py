@@ -1,6 +1,6 @@
-"""Flipped bits in one node's data.mdb, in a real cluster: no read through any node tells what nobody wrote,
-and the node is mended from the others. The argument and the simulation: `replication/repair/healing.py`,
-tests/simulation/test_rot.py.
+"""Flipped bits in one node's data.mdb, in a real cluster: no read through any node returns anything that
+nobody wrote, and the node is mended from the others. The argument and the simulation:
+`replication/repair/healing.py`, tests/simulation/test_rot.py.
 """
 
 import os
@@ -82,7 +82,9 @@ def test_a_single_copy_that_is_damaged_is_data_loss_until_it_is_written_anew(tmp
         assert _values(KEYS, results) == {key: value for key, value in KEYS.items() if key not in lost}
         assert not results[-1].found
         assert not results[-1].error.code
-        wait_for("status tells", lambda: any("write those keys again" in p for p in status(node).problems))
+        wait_for(
+            "status reports it", lambda: any("write those keys again" in p for p in status(node).problems)
+        )
         (told,) = (p for p in status(node).problems if "write those keys again" in p)
         assert ("'rot-003'" in told, "'rot-149'" in told, "they are fetched" in told) == (True, True, False)
         for result in _batch_get(node, sorted(lost), ONE):

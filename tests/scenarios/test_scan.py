@@ -37,7 +37,7 @@ def stored(cluster: RunningCluster) -> list[str]:
     return keys
 
 
-def test_pages_hold_as_much_as_was_asked_for_and_say_where_to_go_on(
+def test_pages_hold_as_much_as_was_asked_for_and_say_where_to_continue(
     cluster: RunningCluster, stored: list[str]
 ) -> None:
     prefix = stored[0][:-4]
@@ -52,7 +52,7 @@ def test_pages_hold_as_much_as_was_asked_for_and_say_where_to_go_on(
     assert (len(last.entries), last.HasField("after")) == (20, False)
 
 
-def test_a_node_tells_what_it_holds_itself(cluster: RunningCluster, stored: list[str]) -> None:
+def test_a_node_reports_what_it_holds_itself(cluster: RunningCluster, stored: list[str]) -> None:
     parts = [
         keys_of(scan(n.address, prefix=stored[0][:-4], local=True, keys_only=True)) for n in cluster.nodes
     ]

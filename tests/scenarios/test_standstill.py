@@ -1,4 +1,4 @@
-"""A real node that stands still for a while (SIGSTOP) and goes on: it, its peers, and the clients of all."""
+"""A real node stands still for a while (SIGSTOP) and continues: it, its peers, and all clients."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ WATCHED_SECONDS = 15.0
 
 
 @pytest.mark.parametrize("seconds", PAUSES)
-async def test_a_node_that_stood_still_goes_on_at_once_and_nobody_else_waits(
+async def test_a_node_that_stood_still_continues_at_once_and_nobody_else_waits(
     tmp_path: Path, seconds: float
 ) -> None:
     with running_cluster(tmp_path, nodes=3, envoy=False) as running:
@@ -45,8 +45,9 @@ async def test_a_node_that_stood_still_goes_on_at_once_and_nobody_else_waits(
 
 
 async def _stand_still(running: RunningCluster, cluster: Nodes, seconds: float) -> set[int]:
-    """Let the first node stand still, until the others have taken a write and so many seconds are over. Who
-    waited for it is answered as soon as it goes on, and who comes just then; the versions of their writes.
+    """Let the first node stand still, until the others have taken a write and so many seconds are over. It
+    answers the waiting requests as soon as it continues, and those that come just then; return the versions
+    of their writes.
     """
     first, (address, *others) = running.pid(running.nodes[0].name), cluster.addresses
     await write_one(cluster, 0, address, "warm", "v", PATIENT_SECONDS)

@@ -30,7 +30,7 @@ LIMIT = 120.0
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluster]:
-    """A cluster that holds data: an empty one gives way to whoever says that it holds some."""
+    """A cluster that holds data: an empty one gives way to any that claims to hold some."""
     with running_cluster(tmp_path_factory.mktemp("strangers"), nodes=3, envoy=False) as running:
         with grpc.insecure_channel(running.nodes[0].address) as channel:
             request = kv_pb2.SetRequest(key="k", value="v", consistency=record_pb2.CONSISTENCY_ALL)

@@ -91,7 +91,7 @@ def wait_heard(watch: Watching, written: list[Change], limit: float = 30) -> Non
     wait_for("all changes", lambda: set(written) <= set(watch.changes), limit)
 
 
-def test_changes_of_many_writers_are_told_once_through_any_node(replicated: RunningCluster) -> None:
+def test_changes_of_many_writers_are_reported_once_through_any_node(replicated: RunningCluster) -> None:
     prefix = new_key("w")
     plans = [[f"{prefix}/{i % 7}/{n}" for i in range(100)] for n in range(4)]
     with (
@@ -124,7 +124,7 @@ def test_rest_streams_messages_a_line(replicated: RunningCluster) -> None:
     assert [(e["key"], e["value"], int(e["version"])) for e in events] == [(key, "text", version)]
 
 
-def test_values_and_deletes_are_told_as_they_are(replicated: RunningCluster) -> None:
+def test_values_and_deletes_are_reported_as_they_are(replicated: RunningCluster) -> None:
     key = new_key()
     with watching(replicated.nodes[0].address, key=key) as watch:
         with grpc.insecure_channel(replicated.nodes[2].address) as channel:
@@ -139,7 +139,7 @@ def test_values_and_deletes_are_told_as_they_are(replicated: RunningCluster) -> 
         assert (deleted.WhichOneof("content"), deleted.delete) == ("delete", True)
 
 
-def test_a_watch_goes_on_through_another_node_when_its_own_is_killed(tmp_path: Path) -> None:
+def test_a_watch_continues_through_another_node_when_its_own_is_killed(tmp_path: Path) -> None:
     """A gap is an error: the restarted node alone can't tell of what was before."""
     with running_cluster(tmp_path, nodes=3, envoy=False) as cluster:
         first, second, third = cluster.nodes

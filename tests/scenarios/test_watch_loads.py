@@ -189,7 +189,7 @@ class Writing:
             thread.join(60)
 
 
-def test_a_watch_of_all_is_told_each_version_once_while_three_nodes_join_and_three_leave(
+def test_a_watch_of_all_gets_each_version_once_while_three_nodes_join_and_three_leave(
     tmp_path: Path,
 ) -> None:
     """Once 476,565 of 694,982 events were repeats. A gap is an end that is allowed, and says so."""

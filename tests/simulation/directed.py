@@ -169,7 +169,7 @@ async def rot_beside_a_gap(
 
 
 async def newcomer_that_dies(sim: Sim, *, keys: int = 10, **settings: Any) -> Ledger:
-    """Of three nodes one sets its data aside, joins anew, and dies as soon as it was let in. The two others
+    """Of three nodes one sets its data aside, rejoins, and dies as soon as it was let in. The two others
     take every write meanwhile, and it has them all once it is back.
     """
     await start_cluster(sim, Form(3), **settings)

@@ -21,7 +21,7 @@ from tests.simulation.sim import run_sim
 
 
 @pytest.mark.parametrize("seed", seeds_of("batches", share=8))
-def test_each_item_of_a_batch_keeps_what_it_was_told(seed: int) -> None:
+def test_each_item_of_a_batch_keeps_its_promise(seed: int) -> None:
     tally, _ = run_sim(seed, batches)
     assert tally.refused, f"no replica had more than it might answer: {tally}"
 

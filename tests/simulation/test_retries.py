@@ -57,6 +57,6 @@ def test_it_does_while_members_come_and_go(seed: int) -> None:
     run_sim(seed, retries_and_changes)
 
 
-def test_writes_that_are_made_anew_are_found() -> None:
+def test_writes_that_are_made_again_are_found() -> None:
     """The checker sees it when each attempt is another write."""
     search(partial(retries, anew=True), shows="not linearizable")

@@ -42,7 +42,7 @@ def test_nodes_that_all_set_their_data_aside_found_nothing(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_node_that_dies_while_it_joins_anew_holds_up_no_write(seed: int) -> None:
+def test_a_node_that_dies_while_it_rejoins_holds_up_no_write(seed: int) -> None:
     run_sim(seed, newcomer_that_dies)
 
 

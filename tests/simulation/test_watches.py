@@ -27,7 +27,7 @@ from tests.simulation.watches import (
 
 
 @pytest.mark.parametrize("seed", seeds_of("watches", share=5))
-def test_a_watch_is_told_everything_or_of_a_gap_whatever_fails(seed: int) -> None:
+def test_a_watch_gets_everything_or_a_gap_whatever_fails(seed: int) -> None:
     watchers, _ = run_sim(seed, watches)
     assert all(watcher.asked > 1 and watcher.owed for watcher in watchers)
 
@@ -59,7 +59,7 @@ async def _without_gaps(sim: Sim, **settings: Any) -> None:
     assert not any(watcher.gaps for watcher in watchers), "a watch has a gap"
 
 
-def test_each_version_is_told_once_in_little_memory() -> None:
+def test_each_version_is_reported_once_in_little_memory() -> None:
     """Most watches end with gaps; in some seeds all do."""
     scenario = partial(forgetful_watches, **ONE_BUCKET)
     watchers = [w for seed in seeds_of("forgetful_watches", share=20) for w in run_sim(seed, scenario)[0]]

@@ -106,7 +106,7 @@ async def test_the_newer_version_stands(store: Store) -> None:
     assert await store.get("a") == text("a", "new", 6)
 
 
-async def test_an_older_version_is_told_what_stands(store: Store) -> None:
+async def test_an_older_version_gets_the_valid_record(store: Store) -> None:
     await store.apply([text("a", "new", 6)], NOW)
     assert await store.apply([text("a", "old", 5)], NOW) == [overtaken_by(6)]
     assert await store.get("a") == text("a", "new", 6)
@@ -195,7 +195,7 @@ async def test_high_water_is_the_greatest_version(store: Store) -> None:
 # --- scans ------------------------------------------------------------------------------------
 
 
-async def test_stats_tell_kind_keys_and_size(store: Store, kind: Kind) -> None:
+async def test_stats_report_kind_keys_and_size(store: Store, kind: Kind) -> None:
     await store.apply([text("a"), text("b")], NOW)
     stats = store.stats()
     assert (stats.kind, stats.keys) == (kind.name, 2)
@@ -225,7 +225,7 @@ async def test_a_scan_behind_the_last_finds_nothing(store: Store) -> None:
     assert await store.scan_tokens(LAST_TOKEN, LAST_TOKEN, 9) == []
 
 
-async def test_a_range_tells_what_is_stored_dead_records_too(store: Store) -> None:
+async def test_a_range_reports_what_is_stored_dead_records_too(store: Store) -> None:
     records = [text("b"), tombstone("c"), text("d", expires_at=NOW - 1), text("k" * 600), text("z")]
     await store.apply(records, NOW - 2)
     assert await store.scan_range(KeyRange(), 9, 1 << 20) == (records, True)

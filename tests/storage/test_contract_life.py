@@ -28,7 +28,7 @@ async def test_a_restart_keeps_everything(kind: Kind, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [LMDB, FILESYSTEM], ids=lambda kind: kind.name)
-async def test_a_second_opener_is_told_who_holds_the_data(kind: Kind, tmp_path: Path) -> None:
+async def test_a_second_opener_learns_who_holds_the_data(kind: Kind, tmp_path: Path) -> None:
     store = kind.open(tmp_path)
     with pytest.raises(StoreError, match=r"n\.\w+ is in use by process \d+: this node runs already"):
         kind.open(tmp_path)

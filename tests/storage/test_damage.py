@@ -221,7 +221,7 @@ async def test_an_entry_in_a_wrong_place_is_mended_by_a_scrub(key: str, bit: int
     await _is_mended(tmp_path, _scrub)
 
 
-async def test_a_missing_entry_is_written_anew_by_a_scrub(tmp_path: Path) -> None:
+async def test_a_missing_entry_is_written_again_by_a_scrub(tmp_path: Path) -> None:
     await _filled(LMDB, tmp_path)
     LmdbFolder(tmp_path / "n.lmdb").delete(index_key("a", b"a"), b"tokens")
     await _is_mended(tmp_path, _scrub)
@@ -244,7 +244,7 @@ async def _is_mended(path: Path, look: Callable[[LmdbStore], Awaitable[object]])
 
 
 @pytest.mark.parametrize("name", [b"count", b"high_water"])
-async def test_a_damaged_counter_is_counted_anew(name: bytes, tmp_path: Path) -> None:
+async def test_a_damaged_counter_is_counted_again(name: bytes, tmp_path: Path) -> None:
     await _filled(LMDB, tmp_path)
     LmdbFolder(tmp_path / "n.lmdb").flip_value(name, 61, b"meta")
     store = open_lmdb(tmp_path / "n.lmdb")
@@ -303,7 +303,7 @@ async def test_a_snapshot_of_damaged_records_is_refused(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_another_record_of_the_same_version_is_told(tmp_path: Path) -> None:
+async def test_another_record_of_the_same_version_is_reported(tmp_path: Path) -> None:
     store = open_lmdb(tmp_path / "n.lmdb")
     await store.apply([text("a", "one", 5), text("b", "one", 5)], NOW)
     await store.apply([text("a", "one", 5), text("b", "other", 5), text("a", "one", 6)], NOW)

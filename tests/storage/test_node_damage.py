@@ -166,7 +166,7 @@ async def test_data_without_its_node_file_is_damage_and_a_snapshot_alone_is_not(
         await prepared(tmp_path)
 
 
-async def test_a_member_of_an_older_limedb_goes_on(tmp_path: Path) -> None:
+async def test_a_member_of_an_older_limedb_continues(tmp_path: Path) -> None:
     saved = Saved("id-0", replace(cluster(3), epoch=9))
     await written(tmp_path, saved)
     assert await prepared(tmp_path) == saved

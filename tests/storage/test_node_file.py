@@ -79,7 +79,7 @@ def test_a_file_that_is_not_ours_is_refused_with_a_remedy_and_kept(tmp_path: Pat
     assert path.read_bytes() == content
 
 
-async def test_any_flipped_bit_is_healed_from_the_copy_and_in_both_is_told(tmp_path: Path) -> None:
+async def test_any_flipped_bit_is_healed_from_the_copy_and_in_both_is_reported(tmp_path: Path) -> None:
     path, copy = tmp_path / "node.json", tmp_path / "node.json.copy"
     await JsonNodeFile(path).save(FULL)
     data = path.read_bytes()
@@ -176,7 +176,7 @@ async def test_a_file_that_an_older_limedb_wrote_is_taken_whatever_the_copy_says
 
 
 @pytest.mark.root
-async def test_a_full_disk_is_told_and_the_old_file_stays(small_disk: SmallDisk) -> None:
+async def test_a_full_disk_is_reported_and_the_old_file_stays(small_disk: SmallDisk) -> None:
     file = JsonNodeFile(small_disk.path / "node.json")
     await file.save(FULL)
     spans = tuple(Span(i * 2, i * 2) for i in range(200_000))

@@ -90,7 +90,7 @@ def test_the_same_folders_give_the_same_topology_in_any_order(tmp_path: Path) ->
     assert plan(nodes[:2], None, 256).cluster_id != plan(nodes, None, 256).cluster_id
 
 
-def test_who_is_left_out_is_no_member_and_a_lost_file_is_made_anew(tmp_path: Path) -> None:
+def test_a_node_that_is_left_out_is_no_member_and_a_lost_file_is_made_again(tmp_path: Path) -> None:
     first, second, _ = folders(tmp_path)
     (second / "node.json").unlink()
     topology = plan([read(first), read(second)], None, 256)

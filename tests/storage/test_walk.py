@@ -55,7 +55,7 @@ async def test_entries_are_listed_by_token_and_key(store: Store) -> None:
     assert [e.key for e in await store.entries([EVERYTHING])] == by_token(RECORDS)
 
 
-async def test_entries_tell_the_version_and_when_it_ended(store: Store) -> None:
+async def test_entries_report_the_version_and_when_it_ended(store: Store) -> None:
     await store.apply(RECORDS, NOW)
     found = {e.key: (e.version, e.ends_at) for e in await store.entries([EVERYTHING])}
     assert found["a"] == (1, 0)

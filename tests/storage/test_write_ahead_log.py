@@ -77,7 +77,7 @@ def test_space_that_was_never_written_is_no_group(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_synced", [True, False])
-def test_any_changed_bit_is_told_of_the_last_group_too(tmp_path: Path, is_synced: bool) -> None:
+def test_any_changed_bit_is_reported_in_the_last_group_too(tmp_path: Path, is_synced: bool) -> None:
     path = _written(tmp_path, is_synced)
     data = path.read_bytes()
     for at in range(8, len(data)):
@@ -97,7 +97,7 @@ def test_a_sector_of_the_last_group_that_was_never_written_is_the_end(tmp_path: 
     assert [*groups_in(tmp_path)] == [b"first"]
 
 
-def test_a_segment_cut_off_before_what_was_acknowledged_is_told(tmp_path: Path) -> None:
+def test_a_segment_cut_off_before_what_was_acknowledged_is_reported(tmp_path: Path) -> None:
     noted: list[tuple[int, int]] = []
     segments = WriteAheadLog(tmp_path, is_synced=True, note=lambda number, end: noted.append((number, end)))
     for group in GROUPS:
@@ -114,7 +114,7 @@ def test_a_segment_cut_off_before_what_was_acknowledged_is_told(tmp_path: Path) 
     assert [*groups_in(tmp_path, noted[-1])] == GROUPS
 
 
-def test_a_segment_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_segment_that_is_gone_is_reported(tmp_path: Path) -> None:
     segments = WriteAheadLog(tmp_path, is_synced=True, after=4)
     for group in (b"a", b"b", b"c"):
         segments.append([group])
@@ -131,7 +131,7 @@ def test_a_segment_that_is_gone_is_told(tmp_path: Path) -> None:
         path.write_bytes(data)
 
 
-def test_a_torn_group_with_a_segment_behind_it_is_told(tmp_path: Path) -> None:
+def test_a_torn_group_with_a_segment_behind_it_is_reported(tmp_path: Path) -> None:
     path = _written(tmp_path)
     segments = WriteAheadLog(tmp_path, is_synced=True)
     segments.append([b"behind"])
@@ -159,7 +159,7 @@ def test_a_foreign_file_is_refused_and_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-def test_what_finds_no_room_leaves_nothing_and_room_lets_it_go_on(small_disk: SmallDisk) -> None:
+def test_what_finds_no_room_leaves_nothing_and_room_lets_it_continue(small_disk: SmallDisk) -> None:
     folder = small_disk.path / "log"
     folder.mkdir()
     segments = WriteAheadLog(folder, is_synced=True)

@@ -78,7 +78,7 @@ def test_what_is_sound_passes(ops: Sequence[Op]) -> None:
     assert check_key(ops) is None
 
 
-def test_a_violation_tells_the_key_the_longest_order_and_what_does_not_fit() -> None:
+def test_a_violation_reports_the_key_the_longest_order_and_what_does_not_fit() -> None:
     violation = check_key(PLANTED["a stale read"])
     assert violation is not None
     assert [op.value for op in violation.prefix] == ["a", "b"]

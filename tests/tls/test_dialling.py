@@ -1,4 +1,4 @@
-"""Channels of clients, with TLS and in the clear, and the words where they fail.
+"""Channels of clients, with TLS and without, and the errors where they fail.
 
 Tests limedb/tls/diagnosis.py, limedb/tls/target.py and limedb/tls/serving.py too.
 """
@@ -45,7 +45,7 @@ def keyring(tls: ClientTls) -> Keyring:
 
 @asynccontextmanager
 async def served(keys: Keyring | None, asks: bool = False) -> AsyncIterator[str]:
-    """The address of a server, which shows a certificate unless it speaks in the clear."""
+    """The address of a server, which shows a certificate unless it speaks without TLS."""
     with free_port() as port:
         credentials = server_credentials(keys, asks) if keys else None
         server = new_server(*servicers(FakeReplica()))
@@ -147,7 +147,7 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
         ClientTls(tmp_path / "none").read()
 
 
-def test_a_target_goes_on_to_other_addresses_with_the_same_files() -> None:
+def test_a_target_moves_on_to_other_addresses_with_the_same_files() -> None:
     tls = ClientTls(Path("a"), Path("c"), Path("k"))
     other = Target("a:1", tls).at("b:2")
     assert (str(other), other.url, other.tls) == ("b:2", "https://b:2", tls)

@@ -15,7 +15,7 @@ FAST = {"GOSSIP_INTERVAL": "200ms", "STORE": "memory"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts nodes is marked so."""
+    """Tests that start nodes get a mark."""
     for item in items:
         if {"cluster", "broken", "advertised"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.cluster)
@@ -51,5 +51,5 @@ async def db(cluster: RunningCluster) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def prefix() -> str:
-    """What the keys of a test begin with, and of no other."""
+    """The beginning of the keys of a test, and of no other."""
     return f"{uuid4().hex[:8]}:"

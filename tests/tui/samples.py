@@ -6,12 +6,12 @@ A, B, C = (f"http://127.0.0.1:{port}" for port in (7001, 7002, 7003))
 
 
 def node(url: str, **facts: object) -> NodeRow:
-    """A live member, but for what is told."""
+    """A live member, except for the given values."""
     return NodeRow(url, **{"virtual_nodes": 256, "generation": 1, **facts})  # type: ignore[arg-type]
 
 
 def sample(*nodes: NodeRow, **facts: object) -> Sample:
-    """A cluster of three live nodes, seen by the first, but for what is told."""
+    """A cluster of three live nodes, seen by the first, except for the given values."""
     told = {
         "cluster_id": "c1",
         "epoch": 1,

@@ -273,7 +273,7 @@ async def test_tab_goes_from_pane_to_pane_and_back(cluster: RunningCluster) -> N
         assert shown.focus == "nodes"
 
 
-async def test_help_tells_the_keys_and_escape_leaves_every_dialog(cluster: RunningCluster) -> None:
+async def test_help_shows_the_keys_and_escape_leaves_every_dialog(cluster: RunningCluster) -> None:
     async with live(cluster.nodes[0].address) as shown:
         await shown.press("question_mark")
         assert isinstance(shown.app.screen, HelpDialog)
@@ -301,7 +301,7 @@ async def test_q_quits(cluster: RunningCluster) -> None:
         assert not shown.app.is_running
 
 
-async def test_where_nothing_answers_it_says_so_and_goes_on_trying() -> None:
+async def test_where_nothing_answers_it_says_so_and_continues_trying() -> None:
     with free_port() as port:
         async with screen(f"127.0.0.1:{port}") as shown:
             await shown.until(

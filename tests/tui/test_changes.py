@@ -9,11 +9,11 @@ def told(before: Sample | None, after: Sample) -> list[str]:
     return [change.text for change in changes(before, after)]
 
 
-def test_the_first_sample_tells_what_there_is() -> None:
+def test_the_first_sample_shows_what_there_is() -> None:
     assert told(None, sample()) == ["cluster c1, epoch 1: 3 nodes, seen by 127.0.0.1:7001"]
 
 
-def test_nothing_is_told_where_nothing_changed() -> None:
+def test_nothing_is_reported_where_nothing_changed() -> None:
     assert told(sample(), sample(node(A, keys=5), node(B, heartbeat=9), node(C, lag=0.2))) == []
 
 
@@ -30,7 +30,7 @@ def test_a_node_goes_stale_dies_and_comes_back() -> None:
     ]
 
 
-def test_a_restart_is_told_though_the_node_was_never_seen_dead() -> None:
+def test_a_restart_is_reported_though_the_node_was_never_seen_dead() -> None:
     assert told(sample(), sample(node(A), node(B, generation=2), node(C))) == ["127.0.0.1:7002 was restarted"]
 
 
@@ -70,7 +70,7 @@ def test_a_change_begins_moves_on_and_ends_with_its_epochs() -> None:
     ]
 
 
-def test_it_is_told_through_whom_one_looks_and_that_it_takes_no_requests() -> None:
+def test_it_is_shown_through_whom_one_looks_and_that_it_takes_no_requests() -> None:
     other = sample(node_url=B, problem="its clock is off")
     assert told(sample(), other) == [
         "now following 127.0.0.1:7002",

@@ -33,7 +33,7 @@ def test_what_is_typed_becomes_a_value(text: str, view: View, value: str | bytes
         ("0x00", View.HEX, "two digits for each byte"),
     ],
 )
-def test_what_it_can_not_be_is_told(text: str, view: View, why: str) -> None:
+def test_what_it_can_not_be_is_reported(text: str, view: View, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         _ = Draft("k", text, view).value
 

@@ -55,12 +55,12 @@ def test_views_come_round() -> None:
     assert [View.TEXT.next, View.JSON.next, View.HEX.next] == [View.JSON, View.HEX, View.TEXT]
 
 
-def test_the_caption_tells_size_and_life() -> None:
+def test_the_caption_shows_size_and_life() -> None:
     assert caption("é", View.TEXT, 0, 0) == "text of 2 B, as text"
     assert caption(b"xyz", View.HEX, 61_000, 1000) == "bytes of 3 B, as hex, expires in 60s"
 
 
-def test_replicas_tell_who_has_the_newest_version() -> None:
+def test_replicas_show_who_has_the_newest_version() -> None:
     owners = (Owner(A, "current", 9, expires_at=5), Owner(B, "current", 8), Owner(C, "extra", error="away"))
     lines = plain(replicas(owners, 60)).splitlines()
     assert [" ".join(line.split()) for line in lines] == [

@@ -50,7 +50,7 @@ def test_a_page_is_the_index_and_may_do_little(rest: httpx.Client, path: str) ->
     assert policy["require-trusted-types-for"] == "'script'"
 
 
-def test_files_are_sent_packed_with_their_types_and_kept_for_ever(rest: httpx.Client) -> None:
+def test_files_are_sent_packed_with_their_types_and_kept_forever(rest: httpx.Client) -> None:
     types = {
         ".js": "text/javascript; charset=utf-8",
         ".css": "text/css; charset=utf-8",

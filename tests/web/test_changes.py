@@ -61,7 +61,9 @@ def test_a_killed_node_is_seen_dying_and_coming_back(open_page: Page, own_cluste
     expect(card).to_contain_text("active")
 
 
-def test_the_page_goes_on_by_itself_when_its_node_dies(open_page: Page, own_cluster: RunningCluster) -> None:
+def test_the_page_continues_by_itself_when_its_node_dies(
+    open_page: Page, own_cluster: RunningCluster
+) -> None:
     source = telling(open_page)
     victim = next(node for node in own_cluster.nodes if source in node.url)
     status = open_page.get_by_role("banner").get_by_role("status")

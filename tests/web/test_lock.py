@@ -1,4 +1,4 @@
-"""The lock file of the dashboard's packages: whoever builds it, anywhere, gets the same bytes."""
+"""The lock file of the dashboard's packages: every build, anywhere, gets the same bytes."""
 
 import json
 from pathlib import Path

@@ -69,7 +69,7 @@ def test_a_revoked_token_leads_back_to_the_sign_in(visitor: Page, asking: Runnin
     expect(visitor.get_by_role("alert")).to_contain_text("not valid")
 
 
-def test_another_tab_asks_anew(browser: Browser, asking: RunningCluster) -> None:
+def test_another_tab_asks_again(browser: Browser, asking: RunningCluster) -> None:
     token = user(asking, "add", "tabs", "--role", "read")
     with watched_page(browser, asking.envoy_url, errors_allowed=True) as page:
         page.goto("/")

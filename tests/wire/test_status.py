@@ -78,7 +78,7 @@ def test_no_error_that_a_request_can_meet_is_internal() -> None:
     assert unmapped == []
 
 
-def test_a_bug_tells_its_id_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_reports_its_id_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         status = status_of(ValueError("secret"), "KVService/Get")
     bug = status.message.split()[2].rstrip(";")

@@ -78,7 +78,7 @@ def test_strangers_and_old_measurements_do_not_count(watch: ClockSkewMonitor, cl
     assert watch.offsets() == {}
 
 
-def test_a_peer_that_does_not_tell_its_time_is_not_measured(watch: ClockSkewMonitor) -> None:
+def test_a_peer_that_does_not_report_its_time_is_not_measured(watch: ClockSkewMonitor) -> None:
     watch.measured("b", 0, 0.01)
 
     assert watch.offsets() == {}

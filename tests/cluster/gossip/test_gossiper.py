@@ -182,7 +182,7 @@ def test_a_node_whose_clock_went_back_is_accepted_after_its_restart(caplog: pyte
     assert caplog.text.count("was the clock set back") == 1
 
 
-def test_the_keys_that_a_node_holds_are_told() -> None:
+def test_the_keys_that_a_node_holds_are_reported() -> None:
     async def scenario() -> None:
         async with Network() as network:
             first, second = network.start(1), network.start(2, seeds=[1])
@@ -194,7 +194,7 @@ def test_the_keys_that_a_node_holds_are_told() -> None:
     run_virtual(scenario())
 
 
-def test_what_changed_is_told_at_once_after_a_nudge() -> None:
+def test_a_change_is_reported_at_once_after_a_nudge() -> None:
     async def scenario() -> None:
         async with Network() as network:
             nodes = [network.start(i, seeds=[1]) for i in range(1, 6)]
@@ -208,7 +208,7 @@ def test_what_changed_is_told_at_once_after_a_nudge() -> None:
     run_virtual(scenario())
 
 
-def test_the_answer_to_a_syn_tells_the_time() -> None:
+def test_the_answer_to_a_syn_reports_the_time() -> None:
     async def scenario() -> None:
         async with Network() as network:
             node = network.start(1, offset_ms=-5000)
@@ -227,7 +227,7 @@ def test_the_first_pauses_grow_to_the_interval() -> None:
     assert 4 + 9 <= len(run_virtual(scenario())) <= 16
 
 
-def test_a_node_waits_for_its_first_peer_but_no_longer_than_it_is_told() -> None:
+def test_a_node_waits_for_its_first_peer_but_no_longer_than_it_may() -> None:
     async def scenario() -> None:
         async with Network() as network:
             node, alone = network.start(2, seeds=[1]), network.start(3)

@@ -43,7 +43,7 @@ def test_nodes_that_were_named_or_have_answered_are_known_and_others_are_asked_f
     assert view.next_check() == Check(C, "c:8484")
 
 
-def test_how_long_no_new_name_came_is_told(view: ClusterView, clock: HandClock) -> None:
+def test_how_long_no_new_name_came_is_reported(view: ClusterView, clock: HandClock) -> None:
     clock.now += 2
     view.add([B])
     clock.now += 3
@@ -84,7 +84,7 @@ def test_oneself_is_active_and_a_stranger_has_no_status(view: ClusterView, clock
         view.status(B)
 
 
-def test_a_beat_tells_what_changed(view: ClusterView) -> None:
+def test_a_beat_reports_what_changed(view: ClusterView) -> None:
     view.heartbeat()
 
     assert (view.own.heartbeat, view.own.keys, view.own.has_data) == (1, 3, True)
@@ -100,7 +100,7 @@ def test_a_store_that_fails_stops_no_heartbeat(clock: HandClock) -> None:
     assert (view.own.heartbeat, view.own.keys) == (1, 7)
 
 
-def test_the_gossip_report_tells_of_each_peer_what_was_heard_and_when(
+def test_the_gossip_report_has_for_each_peer_what_was_heard_and_when(
     view: ClusterView, clock: HandClock
 ) -> None:
     view.add([B])

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.simulation
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_node_that_lost_its_disk_joins_anew_and_counts_only_then(seed: int) -> None:
+def test_a_node_that_lost_its_disk_rejoins_and_counts_only_then(seed: int) -> None:
     async def scenario() -> None:
         async with Cluster(seed) as cluster:
             nodes = await formed(cluster, 4)
@@ -43,7 +43,7 @@ def test_a_node_that_lost_its_disk_joins_anew_and_counts_only_then(seed: int) ->
     run_virtual(scenario())
 
 
-def test_a_join_killed_half_way_goes_on_where_it_was() -> None:
+def test_a_join_killed_half_way_continues_where_it_was() -> None:
     async def scenario() -> None:
         async with Cluster() as cluster:
             nodes = await formed(cluster, 4)

@@ -30,7 +30,7 @@ def test_a_decision_is_pushed_to_all_at_once() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_of_those_who_propose_at_once_one_wins_and_the_others_are_told(seed: int) -> None:
+def test_of_those_who_propose_at_once_one_wins_and_the_others_learn_it(seed: int) -> None:
     async def scenario() -> None:
         async with Cluster(seed, delay=0.1) as cluster:
             nodes = await formed(cluster, 5)

@@ -76,7 +76,7 @@ def test_what_makes_no_sense_is_refused_in_words() -> None:
     run_virtual(scenario())
 
 
-def test_a_dry_run_tells_what_a_join_moves() -> None:
+def test_a_dry_run_reports_what_a_join_moves() -> None:
     async def scenario() -> None:
         async with Cluster() as cluster:
             nodes = await formed(cluster, 4, virtual_nodes=64)

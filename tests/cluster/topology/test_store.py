@@ -68,7 +68,7 @@ def cancelled(topology: Topology) -> Topology:
     return replace(topology, epoch=topology.epoch + 1)
 
 
-async def test_it_goes_on_and_never_back() -> None:
+async def test_it_moves_on_and_never_back() -> None:
     topology_store: TopologyStore = charter_of()
     placement: Placement = topology_store
     heard: list[tuple[int, int]] = []
@@ -164,7 +164,7 @@ async def test_nothing_is_confirmed_that_is_not_on_disk() -> None:
     assert disk.saved == topology_store.saved
 
 
-async def test_a_vote_is_on_disk_before_it_is_told() -> None:
+async def test_a_vote_is_on_disk_before_it_is_reported() -> None:
     disk = Disk()
     topology_store = charter_of(disk=disk)
     ballot = Ballot(1, "id-a/x")

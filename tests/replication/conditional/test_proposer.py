@@ -155,7 +155,7 @@ async def test_a_record_on_a_minority_is_completed_before_a_failure_is_answered(
 
 
 @virtual
-async def test_where_a_dead_coordinator_left_a_promise_the_content_is_written_anew() -> None:
+async def test_where_a_dead_coordinator_left_a_promise_the_content_is_written_again() -> None:
     """B holds a record; A has promised a later write, of which nobody knows more. Nothing waits for it."""
     nodes = Nodes()
     record = Record("k", "half", version_at(START_MS - 9, FIRST_BALLOT))

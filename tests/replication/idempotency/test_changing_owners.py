@@ -124,7 +124,7 @@ async def test_a_new_owner_answers_for_nothing_from_before_once_others_decide_wi
 
 
 @virtual
-async def test_what_the_only_owner_agreed_on_late_is_not_agreed_on_anew_by_the_next() -> None:
+async def test_what_the_only_owner_agreed_on_late_is_not_agreed_on_again_by_the_next() -> None:
     """The old owner has not heard of the change for long, while the new one has."""
     nodes = Nodes(A, replication_factor=1)
     seat = nodes.coordinator()

@@ -29,7 +29,7 @@ Answer = Held | LimeDBError
         ((DAMAGED, DAMAGED), Verdict(Outcome.LOST)),
     ],
 )
-def test_of_three_owners_both_others_must_tell(answers: tuple[Answer, ...], verdict: Verdict) -> None:
+def test_of_three_owners_both_others_must_answer(answers: tuple[Answer, ...], verdict: Verdict) -> None:
     owners = Owners(("a", "b", "c"), (), 3)
     assert judge("a", owners, dict(zip("bc", answers, strict=True))) == verdict
 
@@ -38,7 +38,7 @@ def test_a_single_copy_is_lost() -> None:
     assert judge("a", Owners(("a",), (), 1), {}) == Verdict(Outcome.LOST)
 
 
-def test_of_two_owners_the_other_tells() -> None:
+def test_of_two_owners_the_other_answers() -> None:
     owners = Owners(("a", "b"), (), 2)
     assert judge("a", owners, {"b": OLD}) == Verdict(Outcome.MENDED, OLD)
     assert judge("a", owners, {"b": None}) == Verdict(Outcome.MENDED, None)

@@ -119,7 +119,7 @@ async def test_a_value_that_was_on_its_way_does_not_bring_a_key_back() -> None:
 
 
 @virtual
-async def test_a_tombstone_stays_while_a_change_runs_and_is_watched_anew_after_it() -> None:
+async def test_a_tombstone_stays_while_a_change_runs_and_is_watched_again_after_it() -> None:
     nodes = Nodes(A, B, C)
     await nodes.put(old("k", None), A, B, C)
     node = Mender(nodes, A)

@@ -37,7 +37,7 @@ async def fill(nodes: Nodes, keys: list[str] = KEYS, at: tuple[str, ...] = ()) -
 
 
 @virtual
-async def test_a_scan_tells_each_key_of_the_cluster_once_in_order() -> None:
+async def test_a_scan_reports_each_key_of_the_cluster_once_in_order() -> None:
     nodes = Nodes(A, B, C, D, replication_factor=2)
     await fill(nodes)
     assert await rest(begin(nodes.coordinator())) == KEYS
@@ -78,7 +78,7 @@ async def test_an_acknowledged_write_is_found_whichever_node_is_down() -> None:
 
 @pytest.mark.parametrize("fault", [{"is_down": True}, {"refuses": True}, {"swallows": True}])
 @virtual
-async def test_too_few_owners_are_named_before_anything_is_told(fault: dict[str, bool]) -> None:
+async def test_too_few_owners_are_named_before_anything_is_reported(fault: dict[str, bool]) -> None:
     nodes = Nodes(A, B, C)
     await fill(nodes)
     seat = nodes.coordinator()
@@ -90,7 +90,7 @@ async def test_too_few_owners_are_named_before_anything_is_told(fault: dict[str,
 
 
 @virtual
-async def test_a_scan_goes_on_when_a_node_fails_in_its_middle_and_ends_at_the_second() -> None:
+async def test_a_scan_continues_when_a_node_fails_in_its_middle_and_ends_at_the_second() -> None:
     nodes = Nodes(A, B, C)
     await fill(nodes)
     seat = nodes.coordinator()
@@ -129,7 +129,7 @@ async def test_a_scan_leaves_out_a_node_with_a_slow_disk_and_waits_for_it_where_
 
 
 @virtual
-async def test_what_only_late_nodes_were_told_is_seen_all_the_same() -> None:
+async def test_what_only_late_nodes_got_is_seen_all_the_same() -> None:
     """Of an acknowledged write one of any two owners has heard: whoever is late, a scan finds it."""
     nodes = Nodes(A, B, C)
     for number, pair in enumerate(((A, B), (B, C), (A, C))):

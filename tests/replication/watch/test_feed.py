@@ -61,7 +61,7 @@ async def test_watches_of_the_same_keys_share_one_stream_of_each_node() -> None:
 
 
 @virtual
-async def test_a_request_is_served_while_a_thousand_watches_have_much_to_tell() -> None:
+async def test_a_request_is_served_while_a_thousand_watches_have_much_to_report() -> None:
     """A request takes some twenty turns: in these it waits for two portions of watches, not for all."""
     nodes = Nodes(A, B, C)
     seat = nodes.coordinator()
@@ -96,7 +96,7 @@ def work(seconds: float) -> None:
 
 
 @virtual
-async def test_many_selections_share_one_feed_of_all_keys_and_are_told_their_own() -> None:
+async def test_many_selections_share_one_feed_of_all_keys_and_get_their_own() -> None:
     nodes = Nodes(A, B, C)
     seat = nodes.coordinator()
     keys = [f"k{n:03}" for n in range(100)]
@@ -148,7 +148,7 @@ async def test_watches_are_bounded_and_refused_in_words() -> None:
 
 
 @virtual
-async def test_who_begins_between_two_replicas_of_a_write_is_told_it_and_others_once() -> None:
+async def test_who_begins_between_two_replicas_of_a_write_gets_it_and_others_once() -> None:
     """A has the write before the second watch begins; B, which makes it acknowledged, after."""
     nodes = Nodes(A, B, C)
     seat = nodes.coordinator()
@@ -168,7 +168,7 @@ async def test_who_begins_between_two_replicas_of_a_write_is_told_it_and_others_
 
 
 @virtual
-async def test_copies_of_more_keys_than_are_remembered_are_told_once() -> None:
+async def test_copies_of_more_keys_than_are_remembered_are_reported_once() -> None:
     """As when a node returns and is brought what it missed, or fetches a range."""
     nodes = Nodes(A, B, C)
     seat = limited(nodes.coordinator(), max_reported=10)
@@ -191,7 +191,7 @@ async def test_copies_of_more_keys_than_are_remembered_are_told_once() -> None:
 
 
 @virtual
-async def test_where_it_can_not_be_said_whether_a_version_was_told_there_is_a_gap() -> None:
+async def test_where_it_can_not_be_said_whether_a_version_was_reported_there_is_a_gap() -> None:
     """A client sends a write again whose key is forgotten: it may be acknowledged only now."""
     nodes = Nodes(A, B, C)
     seat = limited(nodes.coordinator(), max_reported=5)

@@ -59,7 +59,7 @@ def restart(nodes: Nodes, url: str, set_back_ms: int = 0) -> None:
 
 
 @virtual
-async def test_each_change_is_told_once_in_the_order_of_its_key() -> None:
+async def test_each_change_is_reported_once_in_the_order_of_its_key() -> None:
     nodes = Nodes(A, B, C)
     seat, other = nodes.coordinator(), nodes.coordinator(B)
     news = await stand(seat)
@@ -74,7 +74,7 @@ async def test_each_change_is_told_once_in_the_order_of_its_key() -> None:
 
 
 @virtual
-async def test_only_what_was_chosen_is_told_and_a_delete_is_a_change() -> None:
+async def test_only_what_was_chosen_is_reported_and_a_delete_is_a_change() -> None:
     nodes = Nodes(A, B, C)
     seat = nodes.coordinator()
     one, some = begin(seat, what=WatchFilter(key="k1")), begin(seat, what=WatchFilter(prefix="k"))
@@ -151,7 +151,7 @@ async def test_a_watch_is_resumed_through_another_node() -> None:
 
 
 @virtual
-async def test_what_reached_a_node_that_was_not_heard_is_told_when_the_watch_is_resumed() -> None:
+async def test_what_reached_a_node_that_was_not_heard_is_reported_when_the_watch_is_resumed() -> None:
     """A write takes its time from one replica to another: C has it already, B would have got it next."""
     nodes = Nodes(A, B, C)
     seat, other = nodes.coordinator(), nodes.coordinator(A)
@@ -184,7 +184,7 @@ async def test_a_watch_that_resumes_before_the_logs_begin_finds_a_gap() -> None:
 
 
 @virtual
-async def test_a_node_that_was_restarted_counts_again_when_all_from_before_is_told() -> None:
+async def test_a_node_that_was_restarted_counts_again_when_all_from_before_is_reported() -> None:
     nodes = Nodes(A, B, C)
     seat = nodes.coordinator()
     news = await stand(seat)
@@ -236,7 +236,7 @@ async def test_nor_does_one_whose_clock_was_set_back_meanwhile() -> None:
 
 
 @virtual
-async def test_who_is_first_heard_later_tells_from_when_the_watch_stood() -> None:
+async def test_who_is_first_heard_later_reports_from_when_the_watch_stood() -> None:
     """B is heard when it has the write already, and C, which has it too, is lost before it tells."""
     nodes = Nodes(A, B, C)
     seat, writer = nodes.coordinator(), nodes.coordinator(B)

@@ -1,4 +1,4 @@
-"""Writes while the topology changes: newcomers that haven't heard yet, nodes that join anew."""
+"""Writes while the topology changes: newcomers that don't know it yet, nodes that rejoin."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ async def test_a_newer_topology_is_adopted_and_the_same_record_written_again() -
 
 
 def rejoining(knowing: Sequence[str] = (A, B)) -> Nodes:
-    """Three nodes of which C has lost its data and was let in anew, but hasn't heard of that."""
+    """Three nodes of which C has lost its data and was let in again, but doesn't know that yet."""
     nodes = Nodes()
     nodes.spread(join(nodes.topology, replace(member(C), node_id="id-c-anew")), *knowing)
     return start_fresh(nodes, C)
@@ -67,7 +67,7 @@ def start_fresh(nodes: Nodes, url: str) -> Nodes:
 @pytest.mark.parametrize("level", [Level.QUORUM, Level.LINEARIZABLE])
 @pytest.mark.parametrize("idempotency_key", [b"", (START_MS - 100).to_bytes(6, "big") + bytes(10)])
 @virtual
-async def test_no_write_needs_a_node_that_joins_anew_in_its_own_place(
+async def test_no_write_needs_a_node_that_rejoins_in_its_own_place(
     level: Level, idempotency_key: bytes
 ) -> None:
     """Be it that it has not heard yet, that it is down, or that it can't know of writes that began before."""
@@ -86,7 +86,7 @@ async def test_no_write_needs_a_node_that_joins_anew_in_its_own_place(
 
 
 @virtual
-async def test_a_write_needs_both_owners_that_are_left_while_the_third_joins_anew() -> None:
+async def test_a_write_needs_both_owners_that_are_left_while_the_third_rejoins() -> None:
     """The newcomer's copy does not make up for one of them: it is not read yet."""
     nodes = rejoining()
     seat = nodes.coordinator()

@@ -84,7 +84,7 @@ async def test_replicas_that_turn_out_to_be_unreachable_count_like_those_known_t
 
 
 @virtual
-async def test_a_write_that_one_replica_has_and_too_few_others_is_told_as_unknown() -> None:
+async def test_a_write_that_one_replica_has_and_too_few_others_is_reported_as_unknown() -> None:
     nodes = Nodes()
     seat = nodes.coordinator()
     seat.fail(B, C, refuses=True)

@@ -188,7 +188,7 @@ async def test_a_question_whose_asker_went_away_before_it_was_sent_is_not_sent(p
     assert peer.own.begun == ["first", "last"]
 
 
-async def test_a_stream_that_breaks_fails_what_it_carried_at_once_and_is_begun_anew(
+async def test_a_stream_that_breaks_fails_what_it_carried_at_once_and_is_begun_again(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peer_stream, "MAX_QUESTIONS", 2)

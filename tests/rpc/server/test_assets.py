@@ -30,7 +30,7 @@ def test_a_page_is_the_index_and_is_asked_for_each_time(build: Path, path: str) 
     )
 
 
-def test_a_file_has_its_type_and_is_kept_for_ever(build: Path) -> None:
+def test_a_file_has_its_type_and_is_kept_forever(build: Path) -> None:
     asset = read_asset(build, "assets/a-1.js")
     assert (asset.content, asset.content_type) == (b"1", "text/javascript; charset=utf-8")
     assert "immutable" in asset.cache

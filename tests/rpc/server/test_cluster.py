@@ -53,7 +53,7 @@ async def locate(cluster: FakeCluster, key: str = "k") -> cluster_pb2.LocateKeyR
     return answer
 
 
-async def test_the_state_tells_the_members_of_the_topology() -> None:
+async def test_the_state_reports_the_members_of_the_topology() -> None:
     told = await state(FakeCluster())
     assert (told.total_nodes, told.active_nodes, list(told.peers)) == (3, 2, sorted([OWN, OTHER, DEAD]))
     assert (told.cluster_id, told.epoch, told.phase, told.replication_factor) == (
@@ -67,13 +67,13 @@ async def test_the_state_tells_the_members_of_the_topology() -> None:
     assert sum(node.share for node in told.members) == pytest.approx(2)  # two replicas of each key
 
 
-async def test_each_node_is_told_with_its_load_and_the_own_one_as_it_is_now() -> None:
+async def test_each_node_is_reported_with_its_load_and_the_own_one_as_it_is_now() -> None:
     own, other, dead = (await state(FakeCluster())).members
     assert own.load.disk_bytes == 100
     assert load_message(LOAD) == other.load == dead.load
 
 
-async def test_the_load_of_a_node_that_does_not_tell_it_is_not_set() -> None:
+async def test_the_load_of_a_node_that_does_not_report_it_is_not_set() -> None:
     cluster = FakeCluster()
     cluster.others.append(PeerReport(NodeState("http://old:8484", 1, 1), 0.5, Status.ACTIVE))
     snapshot = await anext(servicer(cluster).WatchCluster(cluster_pb2.WatchClusterRequest(), Context()))
@@ -133,7 +133,7 @@ async def test_a_key_is_located_with_what_each_owner_holds() -> None:
     assert first.reachable is cluster.is_reachable(current[0])
 
 
-async def test_a_record_is_told_with_its_size_and_its_end() -> None:
+async def test_a_record_is_reported_with_its_size_and_its_end() -> None:
     cluster = FakeCluster()
     cluster.stores[cluster.layout.of_key("k").natural[0]].records["k"] = Record("k", "€", 77, 99)
     first, second = (await locate(cluster)).owners
@@ -141,7 +141,7 @@ async def test_a_record_is_told_with_its_size_and_its_end() -> None:
     assert (second.has_record, second.error) == (False, "")
 
 
-async def test_owners_that_come_are_told_too() -> None:
+async def test_owners_that_come_are_reported_too() -> None:
     cluster = FakeCluster()
     cluster.adopt(STREAMING)
     keys = (f"k{i}" for i in range(1000))
@@ -178,7 +178,7 @@ async def elapsed(snapshots: Any) -> tuple[cluster_pb2.WatchClusterResponse, flo
     return snapshot, loop.time() - started
 
 
-def test_a_watcher_is_told_at_once_and_then_in_intervals() -> None:
+def test_a_watcher_gets_a_report_at_once_and_then_in_intervals() -> None:
     async def scenario(cluster: FakeCluster, snapshots: Any) -> None:
         waits = [(await elapsed(snapshots))[1] for _ in range(4)]
         assert waits == pytest.approx([0, 2, 2, 2])
@@ -186,7 +186,7 @@ def test_a_watcher_is_told_at_once_and_then_in_intervals() -> None:
     watch(scenario, interval_ms=2000)
 
 
-def test_a_watcher_is_told_of_a_change_at_once() -> None:
+def test_a_watcher_hears_of_a_change_at_once() -> None:
     async def scenario(cluster: FakeCluster, snapshots: Any) -> None:
         await elapsed(snapshots)
         cluster.adopt(STREAMING)
@@ -233,7 +233,7 @@ def test_a_watcher_hears_at_once_of_another_address_of_a_node() -> None:
     watch(scenario, interval_ms=30_000)
 
 
-def test_a_snapshot_tells_rates_and_repair() -> None:
+def test_a_snapshot_reports_rates_and_repair() -> None:
     async def scenario(cluster: FakeCluster, snapshots: Any) -> None:
         snapshot, _ = await elapsed(snapshots)
         assert (snapshot.rates.gets_per_second, snapshot.repair.dropped) == (2.0, 7)
@@ -242,7 +242,7 @@ def test_a_snapshot_tells_rates_and_repair() -> None:
     watch(scenario)
 
 
-def test_a_change_whose_progress_is_not_known_is_told_all_the_same() -> None:
+def test_a_change_whose_progress_is_not_known_is_reported_all_the_same() -> None:
     async def scenario(cluster: FakeCluster, snapshots: Any) -> None:
         cluster.adopt(STREAMING)
         cluster.error = UnavailableError("nobody answers")

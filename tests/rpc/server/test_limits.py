@@ -46,7 +46,7 @@ def test_without_a_rate_requests_pass_nothing() -> None:
     assert limits().for_requests is None
 
 
-def test_beyond_its_rate_a_client_is_told_when_to_come_back() -> None:
+def test_beyond_its_rate_a_client_learns_when_to_come_back() -> None:
     clock = HandClock()
     made = limits(clock, rate=10, burst=2)
     for _ in range(2):

@@ -237,7 +237,7 @@ async def test_numbers_stay_numbers_among_the_facts() -> None:
         assert isinstance(error.size, int)
 
 
-async def test_a_bug_tells_its_id_and_the_session_goes_on() -> None:
+async def test_a_bug_reports_its_id_and_the_session_continues() -> None:
     async with talking() as talk:
         talk.service.error = ZeroDivisionError("secret")
         talk.service.gate("k").set()

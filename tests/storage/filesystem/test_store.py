@@ -71,7 +71,7 @@ async def test_records_are_written_as_protobuf_json(file: Path) -> None:
     }
 
 
-async def test_a_file_that_changed_under_the_store_is_read_anew(file: Path) -> None:
+async def test_a_file_that_changed_under_the_store_is_read_again(file: Path) -> None:
     store = FilesystemStore(file)
     await store.apply([text("a")], NOW)
     _write(file, '{"b":"by hand"}')

@@ -157,7 +157,7 @@ async def test_a_closed_log_keeps_nothing(tmp_path: Path) -> None:
             await call
 
 
-async def test_a_second_opener_is_told_who_holds_the_log(tmp_path: Path) -> None:
+async def test_a_second_opener_learns_who_holds_the_log(tmp_path: Path) -> None:
     hints = LmdbHintLog(tmp_path / "n.hints")
     with pytest.raises(StoreError, match="is in use by process"):
         LmdbHintLog(tmp_path / "n.hints")
@@ -172,7 +172,7 @@ async def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:
             LmdbHintLog(tmp_path / "n.hints")
 
 
-async def test_a_log_without_room_drops_hints_and_goes_on(
+async def test_a_log_without_room_drops_hints_and_continues(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     hints = LmdbHintLog(tmp_path / "n.hints", map_size=1 << 20)
@@ -189,7 +189,7 @@ async def test_a_log_without_room_drops_hints_and_goes_on(
 
 
 @pytest.mark.root
-async def test_a_full_disk_drops_hints_and_room_lets_them_go_on(small_disk: SmallDisk) -> None:
+async def test_a_full_disk_drops_hints_and_room_lets_them_continue(small_disk: SmallDisk) -> None:
     hints = LmdbHintLog(small_disk.path / "n.hints")
     assert hints.add(B, [text(f"k{n}", "x" * 3000) for n in range(400)], NOW)
     assert await hints.oldest(B, 999, 0) == []

@@ -47,7 +47,7 @@ async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[O
     await opened.close()
 
 
-async def test_it_tells_what_was_accepted_and_promised(log: OperationLog) -> None:
+async def test_it_reports_what_was_accepted_and_promised(log: OperationLog) -> None:
     one, other = proposal(), proposal("other")
     assert await log.move([one], NOW) == [accepted(one)]
     assert await log.move([one, other], NOW) == [accepted(one), accepted(other)]

@@ -96,7 +96,7 @@ async def test_a_write_behind_one_that_failed_does_not_see_it(tmp_path: Path) ->
 # --- no room ----------------------------------------------------------------------------------
 
 
-async def test_a_full_map_loses_nothing_and_a_larger_one_goes_on(tmp_path: Path) -> None:
+async def test_a_full_map_loses_nothing_and_a_larger_one_continues(tmp_path: Path) -> None:
     store = LmdbStore(tmp_path / "n.lmdb", "always", fail, map_size=1 << 20)
     stored = await _fill(store)
     assert await store.get(stored[0]) == text(stored[0], "x" * 3000)
@@ -110,7 +110,7 @@ async def test_a_full_map_loses_nothing_and_a_larger_one_goes_on(tmp_path: Path)
 
 @pytest.mark.root
 @pytest.mark.parametrize("durability", ["always", "interval", "none"])
-async def test_a_full_disk_loses_nothing_and_room_lets_writes_go_on(
+async def test_a_full_disk_loses_nothing_and_room_lets_writes_continue(
     small_disk: SmallDisk, durability: str
 ) -> None:
     folder = small_disk.path / "n.lmdb"
@@ -179,7 +179,7 @@ async def test_a_broken_disk_stops_writes_for_good(tmp_path: Path, call: str, du
 
 
 @pytest.mark.process
-def test_a_sync_that_fails_in_the_background_is_told(tmp_path: Path) -> None:
+def test_a_sync_that_fails_in_the_background_is_reported(tmp_path: Path) -> None:
     found = _break_the_disk(tmp_path, "fdatasync", "interval")
     assert found["broken"] == "stored"
     assert "the disk failed" in found["after"]
@@ -292,7 +292,7 @@ async def test_other_durabilities_keep_what_was_written_too(tmp_path: Path, dura
     await again.close()
 
 
-async def test_a_snapshot_while_writes_go_on_is_of_one_moment(store: LmdbStore, tmp_path: Path) -> None:
+async def test_a_snapshot_while_writes_continue_is_of_one_moment(store: LmdbStore, tmp_path: Path) -> None:
     async def write() -> None:
         for n in range(200):
             await store.apply([text(f"a{n}"), text(f"b{n}")], NOW)
