@@ -76,7 +76,7 @@ def wait_gone(node: AdminClient, url: str, epoch: int, timeout: float) -> None:
 
 
 def wait_dead(node: AdminClient, url: str, timeout: float) -> None:
-    """Return once the asked node takes a member for dead, or after `timeout` seconds: a member that was just
+    """Return once the asked node considers a member dead, or after `timeout` seconds: a member that was just
     killed counts as alive for some gossip intervals.
     """
     end = time.monotonic() + timeout

@@ -145,9 +145,9 @@ class TopologyManager:
     async def wait_departed(self) -> str:
         """Return when this node is out of the topology, with the reason.
 
-        left: it was decommissioned. removed: the others took it for dead, or it learns that after a restart;
-        its data must be set aside, and it may join as a new node. cancelled: its join was cancelled; it may
-        join again after a restart.
+        left: it was decommissioned. removed: the others considered it dead, or it learns that after a
+        restart; its data must be set aside, and it may join as a new node. cancelled: its join was cancelled;
+        it may join again after a restart.
         """
         await self._departed.wait()
         return self.departed

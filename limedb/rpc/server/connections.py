@@ -10,8 +10,8 @@ connection when another opens a thousand and leaves them idle.
 It also keeps the queues before gRPC's doors short. gRPC asks the kernel for 4,096 places (somaxconn), accepts
 until nobody waits, and only then sees that a client has gone again. So a client that connects, calls and
 disconnects without end took nearly all of the thread that reads from sockets: others waited for 5 s, and the
-peers took the node for dead. With a short queue the kernel makes such a client wait: it drops the handshake,
-which TCP repeats after a second. 128 was Linux's own length until 2019.
+peers considered the node dead. With a short queue the kernel makes such a client wait: it drops the
+handshake, which TCP repeats after a second. 128 was Linux's own length until 2019.
 
 Tested in tests/scenarios/test_lesser_troubles.py and tests/rpc/server/test_connections.py.
 """

@@ -350,7 +350,8 @@ class Memory:
         """The result of a read, within room for all that it may gather (bytes). If there is no room at once,
         or a few reads are under way, it first tries to read a small answer, which isn't counted: otherwise
         floods of large answers would deny small ones to others. Only reads that turn out to be large wait,
-        and then take turns with all else: so many of them may wait that they would fill the loop for seconds.
+        and then take turns with all other work: otherwise many waiting ones could occupy the loop for
+        seconds.
 
         read: gets the most bytes that a replica may answer; None: as many as the replica allows.
         OverloadedError: the answer is large, and there was no room soon enough, or there is none for it.
@@ -374,7 +375,7 @@ class Memory:
 
     async def paging(self, context: Context, amount: int, read: "Callable[[], Awaitable[T]]") -> T:
         """The result of reading a page, within room for all that it may gather (bytes). Pages that had to
-        wait take turns with all else. OverloadedError: no room soon enough.
+        wait take turns with all other work. OverloadedError: no room soon enough.
         """
         holder = self.clients.of(context)
         if (held := self.reads.hold_now(holder, amount)) is not None:
