@@ -132,7 +132,7 @@ class Identities:
         known, now = self._known.get(place), self._clock.monotonic()
         if known is None or now - known.checked > GRACE_SECONDS or _is_over(known.identity, self._clock):
             raise UnavailableError(
-                "who has this token can't be looked up now: too few of the nodes that keep users answer;"
+                "the owner of this token can't be looked up now: too few of the nodes that keep users answer;"
                 " nothing was done. The root token and JWTs need no other node"
             ) from error
         self._known[place] = known._replace(until=now + RETRY_SECONDS)

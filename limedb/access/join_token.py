@@ -54,4 +54,4 @@ def join_token(text: str) -> JoinToken:
             raise ValueError
         return JoinToken(*fields)
     except (ValueError, TypeError, binascii.Error, zlib.error, RecursionError):
-        raise ValueError("it is no join token, as `limedb admin token join` prints it") from None
+        raise ValueError("it isn't a join token as `limedb admin token join` prints it") from None

@@ -7,7 +7,7 @@ A node that stood still heard nothing in that time, since it didn't listen. So c
 of others, or how long they owe an answer, uses this time: the peers are as alive as they were.
 
 This is safe: this time never runs faster than real time, so a wait by it is at least as long as requested. It
-may be used wherever acting late is safe (to take a node for dead, to remove it, to purge, to give up), and
+may be used wherever acting late is safe (to consider a node dead, to remove it, to purge, to give up), and
 must not be used where a right expires by itself: no node has such a right.
 """
 

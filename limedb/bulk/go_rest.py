@@ -47,7 +47,7 @@ class GoRest:
         state = self._object("/api/v1/cluster/state")
         if "clusterId" in state:
             raise BulkError(
-                f"{self.url} is no Go LimeDB but a LimeDB like this one: send its keys by `limedb export"
+                f"{self.url} isn't a Go LimeDB but a LimeDB like this one: send its keys by `limedb export"
                 " - --target HOST:PORT | limedb import - --format jsonl`"
             )
         name = state.get("nodeUrl")

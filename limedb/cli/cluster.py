@@ -83,7 +83,7 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
 @click.option(
     "--forget",
     is_flag=True,
-    help="Take no option from the last start, but for the nodes whose data is there.",
+    help="Take no option from the last start, except the nodes whose data exists.",
 )
 @click.option("--detach", is_flag=True, help="Return once the cluster is ready, and let it run.")
 @ready_option

@@ -79,7 +79,7 @@ def remove(node: str, dry_run: bool, yes: bool, seconds: float, shape: str, fold
             if not _leave(operator, removal.node, removal.is_dead, dry_run, yes, seconds, shape):
                 return
         elif dry_run:
-            click.echo(f"{removal.node.name} is no member any more; nothing would move")
+            click.echo(f"{removal.node.name} is no longer a member; nothing would move")
             return
     aside = finish_removal(folder, removal.node.name, _complain)
     left = f"; its data is in {aside}, and nothing needs it" if aside.exists() else ""

@@ -46,8 +46,8 @@ class Moment(click.ParamType[int]):
             moment = None
         if moment is None:
             self.fail(
-                f"{text!r:.60} is no moment such as 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+02:00, and no"
-                " milliseconds since 1970.",
+                f"{text!r:.60} is neither a time such as 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+02:00,"
+                " nor milliseconds since 1970.",
                 param,
                 ctx,
             )
@@ -63,7 +63,7 @@ COUNT = Whole(1, MAX_COUNT)
 
 
 class _File(click.Path):
-    """A file of TLS, which is there."""
+    """A TLS file, which must exist."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 (click's own)
         """Return the path, or fail."""

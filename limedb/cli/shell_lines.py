@@ -42,7 +42,7 @@ class Shell:
         try:
             words = words_of(line)
         except ValueError as error:
-            print_error(f"{error}: quote what is to be one word")
+            print_error(f"{error}: quote text that is to be one word")
             self.code = USAGE
             return True
         if words[:1] in (["exit"], ["quit"]):

@@ -203,7 +203,7 @@ class Hold:
         """A lock's value. InvalidRequestError: the key has another kind of value, and may keep it forever."""
         if value is not None and not is_lock(value):
             raise InvalidRequestError(
-                f"key {brief(self._key)} has a value that is no lock's: give the lock another name"
+                f"key {brief(self._key)} has a value that isn't a lock's: give the lock another name"
             )
         return value
 

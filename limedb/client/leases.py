@@ -120,7 +120,5 @@ def check_lease(key: str, lease: object) -> int:
     """Return the id of a lease to which a key is to be attached. InvalidRequestError: it isn't one."""
     found = lease.token if isinstance(lease, Lock) else lease
     if not isinstance(found, int) or isinstance(found, bool) or not 1 <= found <= MAX_ID:
-        raise InvalidRequestError(
-            f"key {key!r:.80}: lease={shown(lease)} is no lease, or one that isn't held"
-        )
+        raise InvalidRequestError(f"key {key!r:.80}: lease={shown(lease)} isn't a lease, or isn't held")
     return found

@@ -16,7 +16,7 @@ class RoundTrips:
     while nothing was measured.
 
     A node nearby gets `least`; one that is far away, or on a busy machine, gets the time that it has needed
-    before. So a distant node isn't taken for dead, and a hanging peer is noticed as soon as its distance
+    before. So a distant node isn't considered dead, and a hanging peer is noticed as soon as its distance
     allows.
     """
 

@@ -80,7 +80,7 @@ class AnswerForgottenError(OutcomeUnknownError, may_pass=False):
 
     def _text(self, key: str, needed: int, acked: int, missing: "dict[str, str]") -> str:
         return (
-            f"the write of key {brief(key)} took effect, once, but what it answered is forgotten, for it is"
+            f"the write of key {brief(key)} took effect, once, but its answer is forgotten, since it is"
             " large, or others have written the key since; sending it again changes nothing: read the key"
         )
 

@@ -129,7 +129,7 @@ WORDLESS = (
         " a header is name: value; Content-Length is a whole number",
     ),
     Wordless("http1.invalid_characters", 400, "a header holds a control character"),
-    Wordless("http1.invalid_url", 400, "the path is none"),
+    Wordless("http1.invalid_url", 400, "the path is invalid"),
     Wordless(
         "http1.content_length_and_chunked_not_allowed",
         400,

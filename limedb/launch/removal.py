@@ -35,7 +35,7 @@ def find_removal(folder: Folder, name: str) -> Removal:
     node = launch.service(name)
     if node.name == ENVOY:
         raise LaunchError(
-            "Envoy is no member of the cluster: limedb cluster start --no-envoy runs without it"
+            "Envoy isn't a member of the cluster: limedb cluster start --no-envoy runs without it"
         )
     if node.state == "paused":
         raise LaunchError(f"{node.name} is paused: resume it first, or kill it")

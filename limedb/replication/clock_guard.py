@@ -184,8 +184,8 @@ class ClockSkewGuard:
 _TOO_FAR = "(a day): no write goes above it until then; `limedb admin status` has the way out"
 _WAY_OUT = "; to end it earlier, export all keys, start the nodes with empty data folders, and import them"
 _STARTING = (
-    "this node has just started, and what it holds is ahead of its clock: it waits for its peers to say what"
-    " time the cluster has"
+    "this node has just started, and its data is ahead of its clock: it waits for its peers to report"
+    " the cluster's time"
 )
 
 

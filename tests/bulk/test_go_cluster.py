@@ -131,7 +131,7 @@ def test_nothing_that_answers_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ({"nodeUrl": "x", "clusterId": "1"}, "is no Go LimeDB but a LimeDB like this one: .*limedb export"),
+        ({"nodeUrl": "x", "clusterId": "1"}, "isn't a Go LimeDB but a LimeDB like this one: .*limedb export"),
         ({"hello": 1}, "its answer isn't that of a Go LimeDB"),
         ([], "its answer isn't a JSON object"),
         ("<html>", "Expecting value"),

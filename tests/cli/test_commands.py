@@ -102,11 +102,11 @@ def test_a_moment_that_has_passed_deletes_the_key(run: Run) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("2030-01-31", "is no moment such as 2030-01-31T12:00:00Z"),
-        ("2030-01-31T12:00:00", "is no moment such as 2030-01-31T12:00:00Z"),
-        ("2030-02-31T12:00:00Z", "is no moment such as 2030-01-31T12:00:00Z"),
-        ("", "is no moment such as"),
-        ("-1", "is no moment such as"),
+        ("2030-01-31", "is neither a time such as 2030-01-31T12:00:00Z"),
+        ("2030-01-31T12:00:00", "is neither a time such as 2030-01-31T12:00:00Z"),
+        ("2030-02-31T12:00:00Z", "is neither a time such as 2030-01-31T12:00:00Z"),
+        ("", "is neither a time such as"),
+        ("-1", "is neither a time such as"),
         ("1896091200", "must be 100000000000 (in 1973) to 253402300799999 (in 9999), in milliseconds since"),
         ("9" * 5000, "must be 100000000000 (in 1973) to"),
     ],

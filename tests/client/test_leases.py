@@ -157,7 +157,7 @@ async def test_what_is_no_lease_is_refused(node: str) -> None:
                 await db.grant_lease(ttl)  # type: ignore[arg-type]
         ended: Lease = db.lease(5)
         for wrong in (0, -1, "5", True, 1.5, 1 << 63, ended):
-            with pytest.raises(InvalidRequestError, match="is no lease"):
+            with pytest.raises(InvalidRequestError, match="isn't a lease"):
                 await db.set("k", "v", lease=wrong)  # type: ignore[arg-type]
         async with db.lease(5) as lease:
             with pytest.raises(InvalidRequestError, match="held by this object already"):

@@ -171,7 +171,7 @@ def test_where_no_cluster_runs_nothing_can_leave(tmp_path: Path) -> None:
 
 @cluster_mark
 @pytest.mark.parametrize(
-    ("name", "message"), [("envoy", "Envoy is no member"), ("node1", "no other node runs")]
+    ("name", "message"), [("envoy", "Envoy isn't a member"), ("node1", "no other node runs")]
 )
 def test_what_has_nobody_to_leave_to_is_refused(tmp_path: Path, name: str, message: str) -> None:
     with running_cluster(tmp_path, nodes=1, env=SETTINGS) as cluster:

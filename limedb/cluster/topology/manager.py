@@ -278,7 +278,7 @@ class TopologyManager:
             self._depart("left" if has_left else "cancelled" if was_let_in else "removed")
 
     def _depart(self, why: str) -> None:
-        log.warning("this node is no member of its cluster any more: %s", why)
+        log.warning("this node is no longer a member of its cluster: %s", why)
         self.departed = why
         self._departed.set()
 

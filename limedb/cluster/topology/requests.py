@@ -116,7 +116,7 @@ class TopologyRequests:
         member = topology.at(url)
         if member is None:
             members = ", ".join(sorted(m.url for m in topology.members))
-            raise InvalidRequestError(f"{url} is no member of the cluster; its members are {members}")
+            raise InvalidRequestError(f"{url} isn't a member of the cluster; its members are {members}")
         if member.standing is not MemberState.NORMAL:
             raise TopologyChangeError(f"another change runs: {describe(topology)}; wait for it, or cancel it")
         return member

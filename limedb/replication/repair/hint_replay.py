@@ -71,7 +71,7 @@ class HintReplayer:
     async def _serve(self, node_url: str) -> None:
         try:
             if self._placement.layout.topology.at(node_url) is None:
-                log.info("node %s is no member any more: its hints are dropped", node_url)
+                log.info("node %s is no longer a member: its hints are dropped", node_url)
                 await self._hints.forget(node_url)
             else:
                 await self._replay(node_url)

@@ -95,7 +95,7 @@ class HintWriter:
         """Stop touching the file."""
         if not self.failure:
             self.failure = failure
-            log.error("%s: its hints are lost; what they held is left to repair", failure)
+            log.error("%s: its hints are lost; their writes are left to repair", failure)
 
     def finish(self) -> None:
         """Write the rest, and wait for the end of the thread. Queue nothing afterwards."""

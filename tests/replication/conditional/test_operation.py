@@ -134,7 +134,7 @@ async def test_an_answer_that_is_forgotten_is_not_guessed() -> None:
     await change(seat, write)
     assert len(str((await change(seat, write._replace(attempt=1))).answer)) == MAX_OUTCOME_BYTES + 1
     await change(seat, Write("k", "newer", edit=Swap()))
-    with pytest.raises(AnswerForgottenError, match="took effect, once, but what it answered is forgotten"):
+    with pytest.raises(AnswerForgottenError, match="took effect, once, but its answer is forgotten"):
         await change(seat, write._replace(attempt=2))
     await ended(seat)
     assert {*(await nodes.values("k")).values()} == {"newer"}
