@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TextIO, cast
 from limedb.cli.app import cli
 from limedb.cli.codes import FAILED, OK
 from limedb.cli.output import print_error
+from limedb.tls.version import log_no_handshakes
 
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """What fails a write to stdout that leads to a file; click ends a command whose pipe nobody reads."""
@@ -23,6 +24,7 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 def main() -> NoReturn:
     """Run the command line, and end the process."""
+    log_no_handshakes()
     sys.stdout, sys.stderr = sys.stdout or _nowhere(), cast(TextIO, _Unfailing(sys.stderr or _nowhere()))
     code = FAILED
     try:

@@ -85,12 +85,11 @@ class Signer:
         """The CA's certificate and key of this moment. ConfigError: they can't be used."""
         key = read_private("TLS_CA_KEY", self._key)
         try:
-            for each in certificates.read(self.trusted()):
-                if certificates.belongs(key, each):
-                    return Made(each.public_bytes(Encoding.PEM), key)
+            found = authority.certificate_of(Made(self.trusted(), key))
         except ValueError as flaw:
-            raise ConfigError("TLS_CA_KEY", self._key, f"a key: {flaw}") from None
-        raise ConfigError("TLS_CA_KEY", self._key, "the key of a CA in TLS_CA (or PEER_TLS_CA)")
+            must = f"the key of a CA in TLS_CA (or PEER_TLS_CA): {flaw}"
+            raise ConfigError("TLS_CA_KEY", self._key, must) from None
+        return Made(found.public_bytes(Encoding.PEM), key)
 
     def is_served(self, ca: Made) -> bool:
         """Whether the new node can check the connection by the CA alone."""

@@ -144,17 +144,21 @@ class Users(Authenticator):
         """A new user, and its token. InvalidRequestError; PermissionDeniedError: `by` lacks what it gives."""
         grants = _grants_of(roles)
         _check_name(name)
-        if expires_at_ms and expires_at_ms <= self._clock.wall_ms():
-            raise InvalidRequestError(f"expiresAtMs={expires_at_ms}: that moment has passed")
+        self._check_lasts(expires_at_ms)
         _check_may(by, grants)
         if await self._find(name, deadline) is not None:
             raise InvalidRequestError(f"name={name!r}: there is such a user: rotate its token, or delete it")
         return await self._store(name, grants, expires_at_ms, deadline)
 
-    async def rotate(self, by: Identity, name: str, deadline: float) -> tuple[User, str]:
-        """A user with another token instead of the old one. InvalidRequestError, PermissionDeniedError."""
+    async def rotate(self, by: Identity, name: str, expires_at_ms: int, deadline: float) -> tuple[User, str]:
+        """A user with another token instead of the old one. expires_at_ms: of the new one; 0: when the old
+        one does. InvalidRequestError, PermissionDeniedError.
+        """
+        self._check_lasts(expires_at_ms)
         user = await self._managed(by, name, deadline)
-        return await self._store(name, user.grants, user.expires_at_ms, deadline)
+        ends = expires_at_ms or user.expires_at_ms
+        self._check_lasts(ends, "; give the new token a later one")
+        return await self._store(name, user.grants, ends, deadline)
 
     async def delete(self, by: Identity, name: str, deadline: float) -> User:
         """Remove a user. InvalidRequestError, PermissionDeniedError."""
@@ -171,6 +175,10 @@ class Users(Authenticator):
             users = [user_from(record.value) for record in records if record.value is not None]
             found += [user for user in users if all(map(by.may_grant, user.grants))]
         return found
+
+    def _check_lasts(self, expires_at_ms: int, advice: str = "") -> None:
+        if expires_at_ms and expires_at_ms <= self._clock.wall_ms():
+            raise InvalidRequestError(f"expiresAtMs={expires_at_ms}: that moment has passed{advice}")
 
     async def _managed(self, by: Identity, name: str, deadline: float) -> User:
         """A user that `by` may manage."""

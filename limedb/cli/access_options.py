@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from limedb.launch.access import Access
+from limedb.launch.addresses import bare_host
 from limedb.wire.audience import ON_REQUEST
 
 _OPTIONS = (
@@ -30,6 +31,11 @@ _OPTIONS = (
         " given several times.",
     ),
 )
+
+
+def host_of_option(_context: click.Context, _option: click.Parameter, host: str | None) -> str | None:
+    """The host of --host, IPv6 with or without brackets."""
+    return bare_host(host) if host is not None else None
 
 
 def access_options(operators_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

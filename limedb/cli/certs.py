@@ -1,6 +1,7 @@
 """`limedb certs`: arguments and screens only."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from limedb.cli.certs_cluster import cluster
+from limedb.cli.codes import FAILED
 from limedb.cli.numbers import Number
 from limedb.cli.options import Command, Group
 from limedb.cli.output import JSON, TABLE, echo_json, output_option, show_rows
@@ -222,16 +224,31 @@ def revoke(files: tuple[Path, ...], serials: tuple[str, ...], folder: Path) -> N
     examples="""
     limedb certs show certs/*.pem
     limedb certs show certs/node1-8484.pem -o json
+    limedb certs show /etc/limedb/*.pem --expires-within 30 || echo "renew them"
     """,
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE..", type=click.Path(path_type=Path))
+@click.option(
+    "--expires-within",
+    "least",
+    metavar="DAYS",
+    type=Number(0, 36_500),
+    help="Exit with 1 if one of them expires within so many days, or has expired: for cron, since nodes look"
+    " at their own files alone, and at none of Envoy and of clients.",
+)
 @output_option(TABLE)
-def show(files: tuple[Path, ...], shape: str) -> None:
+def show(files: tuple[Path, ...], least: float | None, shape: str) -> None:
     """Show the content of certificates: the role, the names, the days left."""
     from limedb.tls.certificates import facts_of
     from limedb.tls.folder import read
 
     found = [(path, facts_of(read(path)[0])) for path in files]
+    _show(found, shape)
+    if least is not None and any(facts.days_left() <= least for _, facts in found):
+        sys.exit(FAILED)
+
+
+def _show(found: "Sequence[tuple[Path, Facts]]", shape: str) -> None:
     if shape == JSON:
         for path, facts in found:
             echo_json(_view(path, facts))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from limedb.cli.access_options import access_options
+from limedb.cli.access_options import access_options, host_of_option
 from limedb.cli.cluster_nodes import COMMANDS, in_folder, shape_option
 from limedb.cli.cluster_screen import show_places, show_started, show_states, show_stopped
 from limedb.cli.numbers import Whole
@@ -56,7 +56,11 @@ def _settings(_context: click.Context, _option: click.Parameter, given: tuple[st
     type=Whole(1, 65535),
     help=f"Envoy's port: REST, gRPC, gRPC-Web, Connect.  [default: {DEFAULT_PORT}]",
 )
-@click.option("--host", help=f"Where Envoy listens; 0.0.0.0: everywhere.  [default: {LOOPBACK}]")
+@click.option(
+    "--host",
+    callback=host_of_option,
+    help=f"Where Envoy listens; 0.0.0.0: everywhere.  [default: {LOOPBACK}]",
+)
 @click.option(
     "--envoy/--no-envoy", "with_envoy", default=None, help="Whether to run Envoy too.  [default: envoy]"
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from limedb.cli.access_options import access_options
+from limedb.cli.access_options import access_options, host_of_option
 from limedb.cli.numbers import Whole
 from limedb.config import DEFAULT_PORT
 from limedb.errors import ConfigError
@@ -27,7 +27,10 @@ from limedb.wire import descriptors
     metavar="URL[=HOST:PORT]",
     help="A node's URL, and the address at which Envoy reaches it if that differs. Once for each node.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address that Envoy listens on.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, callback=host_of_option,
+    help="The address that Envoy listens on.",
+)  # fmt: skip
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=Whole(0, 65535))
 @click.option(
     "--admin",

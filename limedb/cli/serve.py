@@ -17,7 +17,7 @@ from limedb.cli.codes import code_of
 from limedb.cli.output import error_line
 from limedb.config import SETTINGS, Setting, load
 from limedb.errors import LimeDBError
-from limedb.tls.version import allow_only_tls_1_3, log_no_handshakes
+from limedb.tls.version import allow_only_tls_1_3
 
 
 def _option(setting: Setting) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -66,7 +66,6 @@ def serve(**flags: Any) -> None:  # noqa: ANN401 (one text or None a setting)
     """  # noqa: D301 (click reads the \b)
     choose_poller()
     allow_only_tls_1_3()
-    log_no_handshakes()
     from limedb.node import run
     from limedb.observability.log_queue import LogQueue
 

@@ -5,6 +5,7 @@ A token appears once, on stdout, and nowhere else.
 Tested in tests/scenarios/test_access.py.
 """
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,8 +22,14 @@ from limedb.operator.users import UserInfo, user_client
 from limedb.tls.target import Target
 
 _COLUMNS = ("NAME", "ROLES", "CREATED", "EXPIRES")
-_WEEK = 7 * 24 * 3600.0
+_WEEK, _YEARS = 7 * 24 * 3600.0, 100 * 365 * 24 * 3600.0
 _name = click.argument("name", metavar="NAME")
+_ttl = click.option(
+    "--ttl",
+    type=Duration(0.001, _YEARS),
+    metavar="DURATION",
+    help="How long the token counts, such as 720h, in place of --expires-at.",
+)
 
 
 @click.group(
@@ -51,6 +58,7 @@ def _roles(_context: click.Context, _option: click.Parameter, roles: tuple[str, 
     examples="""
     limedb admin user add shop --role read:shop/ --role write:shop/
     limedb admin user add alice --role admin --role operator --expires-at 2030-01-31T12:00:00Z
+    limedb admin user add intern --role read --ttl 720h
     """,
 )
 @_name
@@ -64,12 +72,21 @@ def _roles(_context: click.Context, _option: click.Parameter, roles: tuple[str, 
     help="read, write, watch or admin, with :PREFIX for the keys that begin so; or operator. Repeatable.",
 )
 @click.option("--expires-at", type=Moment(), metavar="MOMENT", help="When the token expires. Default: never.")
+@_ttl
 @target_option
 @timeout_option
-def add(name: str, roles: tuple[str, ...], expires_at: int | None, target: Target, timeout: float) -> None:
+def add(
+    name: str,
+    roles: tuple[str, ...],
+    expires_at: int | None,
+    ttl: float | None,
+    target: Target,
+    timeout: float,
+) -> None:
     """Add a user, and print its token: keep it, since nobody can ask for it again."""
+    ends = _end(expires_at, ttl)
     with user_client(target, timeout) as node:
-        _, token = node.add(name, roles, expires_at or 0)
+        _, token = node.add(name, roles, ends)
     click.echo(token)
 
 
@@ -113,16 +130,32 @@ def delete(name: str, target: Target, timeout: float) -> None:
     cls=Command,
     examples="""
     limedb admin user rotate shop
+    limedb admin user rotate alice --expires-at 2031-01-31T12:00:00Z
     """,
 )
 @_name
+@click.option(
+    "--expires-at",
+    type=Moment(),
+    metavar="MOMENT",
+    help="When the new token expires. Default: as the old one.",
+)
+@_ttl
 @target_option
 @timeout_option
-def rotate(name: str, target: Target, timeout: float) -> None:
+def rotate(name: str, expires_at: int | None, ttl: float | None, target: Target, timeout: float) -> None:
     """Replace a user's token, and print the new one; the old one stops working within seconds."""
+    ends = _end(expires_at, ttl)
     with user_client(target, timeout) as node:
-        _, token = node.rotate(name)
+        _, token = node.rotate(name, ends)
     click.echo(token)
+
+
+def _end(expires_at: int | None, ttl: float | None) -> int:
+    """When a token expires, by this machine's clock, in milliseconds since 1970; 0: it isn't said."""
+    if expires_at is not None and ttl is not None:
+        raise click.UsageError("give --expires-at or --ttl, not both")
+    return expires_at or (round((time.time() + ttl) * 1000) if ttl is not None else 0)
 
 
 @click.group("token", cls=Group, examples="limedb admin token join http://node4:8484 --ttl 1h")

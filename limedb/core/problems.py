@@ -17,7 +17,12 @@ class Problem(NamedTuple):
     """Whether the node takes no requests while it lasts, so that its health is NOT_SERVING; otherwise it
     is a warning.
     """
+    is_private: bool = False
+    """Whether the text names keys or files, which only operators may see."""
 
+
+HIDDEN = "a warning of this node names keys or files: `limedb admin status` shows it to operators"
+"""In the place of warnings that are private."""
 
 Source = Callable[[], Iterable[Problem]]
 """Called often (some twenty times a second), so it looks at known facts only and does no I/O."""
@@ -47,6 +52,12 @@ class Problems:
         """The problems that don't keep the node from serving."""
         return [problem.text for problem in self.now() if not problem.stops_serving]
 
+    @property
+    def public_warnings(self) -> list[str]:
+        """The same for callers who may not know all keys and files."""
+        found = [problem for problem in self.now() if not problem.stops_serving]
+        return [*dict.fromkeys(HIDDEN if problem.is_private else problem.text for problem in found)]
+
 
 def _asked(source: Source) -> list[Problem]:
     """The problems that a source reports. A source that fails is a problem itself: it must not hide the
@@ -56,4 +67,8 @@ def _asked(source: Source) -> list[Problem]:
         return list(source())
     except Exception as error:
         name = getattr(source, "__qualname__", repr(source))
-        return [Problem(f"{name}, which looks for problems of this node, failed itself: {error!r}")]
+        return [
+            Problem(
+                f"{name}, which looks for problems of this node, failed itself: {error!r}", is_private=True
+            )
+        ]

@@ -22,6 +22,7 @@ since by then each conditional write that was under way has finished.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from limedb.core.hlc import version_at, wall_ms_of
 from limedb.core.record import Record, RecordBatch, versions_of
@@ -91,6 +92,13 @@ class Promises:
             return False
         self._set(key, tuple(each for each in ballots if each != ballot))
         return True
+
+    def next_keys(self, count: int) -> list[str]:
+        """Some keys to check, the least recently checked first. The next call returns others."""
+        keys = [*islice(self.by_key, count)]
+        for key in keys:
+            self.by_key[key] = self.by_key.pop(key)
+        return keys
 
     def drop(self, key: str) -> None:
         """Forget all promises of a key."""

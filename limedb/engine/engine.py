@@ -17,6 +17,7 @@ from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
 from limedb.cluster.gossip.gossiper import Gossiper
 from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.answers import TopologyAnswers
+from limedb.cluster.topology.first_claims import FirstClaims
 from limedb.cluster.topology.loopback import AllNodes
 from limedb.cluster.topology.manager import TopologyManager
 from limedb.cluster.topology.proposer import TopologyProposer
@@ -69,6 +70,7 @@ class Engine:
     watcher_class = Watcher
     handoff_class = Handoff
     topology_manager_class = TopologyManager
+    first_claims_class = FirstClaims
     driver_class = QuorumDriver
 
     def __init__(self, settings: Settings, world: World) -> None:
@@ -100,7 +102,10 @@ class Engine:
         self.skew.on_drop = lambda now_ms: versions.lower(version_at(now_ms + max_skew_ms))
         self.topology_answers = TopologyAnswers(self.topology_store, lambda: self.topology_manager)
         self._topology = AllNodes(settings.node_url, self.topology_answers, world.topology)
-        self.verifier = Verifier(self.topology_store, self._topology, clock, self._knows, self.driver_class)
+        self.first_claims = self.first_claims_class(self.view, clock, settings.seeds)
+        self.verifier = Verifier(
+            self.topology_store, self._topology, clock, self.first_claims, self.driver_class
+        )
         self.replicas = self.replicas_class(
             settings.node_url,
             world.connect(self),
@@ -333,9 +338,6 @@ class Engine:
         if text := self.clocks.problem():
             yield Problem(text, stops_serving=True)
         yield from self.skew.problems()
-
-    def _knows(self, node_url: str) -> bool:
-        return node_url in self._settings.seeds or node_url in self.view.urls
 
     @property
     def damage(self) -> Damage:

@@ -38,6 +38,11 @@ class LimeDBError(Exception):
     def __str__(self) -> str:
         return f"{super().__str__()} ({self.tried})" if self.tried else super().__str__()
 
+    @property
+    def public_text(self) -> str:
+        """The text for those whose request failed, who may not know all that the log of the node has."""
+        return str(self)
+
     def __reduce__(self) -> "tuple[Any, ...]":
         """Copy the error as it is: `__init__` takes other arguments than those that Exception remembers."""
         return _unpickled, (type(self), self.args), vars(self)

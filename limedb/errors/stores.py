@@ -3,11 +3,24 @@
 Tested in tests/errors/test_copies.py.
 """
 
+import re
+
+from typing_extensions import override
+
 from limedb.errors.base import LimeDBError, brief
+
+_FOLDERS = re.compile(r"""(?<![\w./:-])(?!docs/)(?:[^\s:'"();,/]*/)+""")
+"""The folders before a file's name in a text."""
 
 
 class StoreError(LimeDBError, may_pass=True):
     """The disk or its format failed."""
+
+    @property
+    @override
+    def public_text(self) -> str:
+        """The text without the folders of the node's files: the log and `limedb admin status` have them."""
+        return _FOLDERS.sub("", str(self))
 
 
 class StoreFullError(StoreError, nothing_written=True, may_pass=False):
@@ -49,3 +62,9 @@ class RecordDamagedError(StoreCorruptError, nothing_written=True):
         )
         super().__init__(f"the record of key {brief(keys[0])}{more} is damaged on disk ({why}): {advice}")
         self.keys, self.why = keys, why
+
+    @property
+    @override
+    def public_text(self) -> str:
+        """The text as it is: a slash in it may be a key's."""
+        return str(self)

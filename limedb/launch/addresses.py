@@ -47,4 +47,9 @@ def parse_address(setting: str, text: str) -> Address:
     host, _, port = text.rpartition(":")
     if not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise ConfigError(setting, text, "host:port")
-    return Address(host.removeprefix("[").removesuffix("]"), int(port))
+    return Address(bare_host(host), int(port))
+
+
+def bare_host(host: str) -> str:
+    """A host without the brackets that URLs have around IPv6."""
+    return host.removeprefix("[").removesuffix("]")

@@ -5,7 +5,7 @@ It owns the commands that a refused one names. It must never decide: `core/expos
 Envoy asks nobody for a token: nodes do. So an Envoy beyond loopback names `HEALTH_NAME` in its health checks
 (`envoy.py`), and sends requests only to nodes that serve that name, which are those that ask for tokens.
 
-Tested in tests/launch/test_exposure.py; with a real Envoy, in tests/envoy/test_exposure.py.
+Tested in tests/launch/test_exposure.py; with a real Envoy, in tests/scenarios/test_exposure.py.
 """
 
 from collections.abc import Iterable

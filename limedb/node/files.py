@@ -80,9 +80,10 @@ class NodeFiles:
     def problems(self) -> Iterator[Problem]:
         """The problems of the files, for the operator."""
         for folder in self.damaged:
-            yield Problem(f"damaged data of this node is in {folder}: remove it when it is no longer needed")
+            text = f"damaged data of this node is in {folder}: remove it when it is no longer needed"
+            yield Problem(text, is_private=True)
         for trouble in filter(None, (self.gone, self.hints.trouble)):
-            yield Problem(trouble)
+            yield Problem(trouble, is_private=True)
 
     async def _look_at_hints(self) -> None:
         while True:

@@ -310,9 +310,10 @@ class Node:
     def _own_problems(self) -> Iterator[Problem]:
         yield from self._files.problems()
         for trouble in filter(None, (self._figures.stored.trouble, self._untraced)):
-            yield Problem(trouble)
+            yield Problem(trouble, is_private=True)
         for name, error in self._supervisor.failing.items():
-            yield Problem(f"{name} fails: {error}; it is started again each time, and the log has details")
+            text = f"{name} fails: {error}; it is started again each time, and the log has details"
+            yield Problem(text, is_private=True)
 
     def _fail(self, error: Exception) -> None:
         """Stop the node, since it can't continue."""

@@ -100,7 +100,7 @@ class Services:
         )
         server.add(kv, requests, check=cluster.check)
         server.add(leases, requests, check=cluster.check)
-        server.add(ClusterServicer(sources, checks, deadlines), requests)
+        server.add(ClusterServicer(sources, checks, deadlines, gate.sees_all), requests)
         server.add(AdminServicer(sources, engine.topology_manager, engine.repairer, checks, engine.scrubber))
         server.add(GossipServicer(engine.gossiper, checks, self.clock), of_peers=True, check=caller)
         server.add(DashboardServicer())
@@ -130,6 +130,7 @@ class Services:
             repair=engine.repairer.stats,
             rot=lambda: RotFigures(engine.damage, engine.scrubber.ended_ms),
             warnings=lambda: engine.problems.warnings,
+            public_warnings=lambda: engine.problems.public_warnings,
             watch_wait_ms=lambda: engine.watch_wait_ms,
             problems_of_peer=self.peer_states.problems,
             founded_ms=lambda: engine.topology_store.saved.founded_ms,

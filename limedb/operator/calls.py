@@ -109,7 +109,8 @@ class Caller:
 
     def _error_of(self, error: grpc.Call) -> LimeDBError:
         found = error_of(self._address, error, self._timeout, REMEDY)
-        if isinstance(found, UnavailableError) and (reason := why(self._target)):
+        is_lost = isinstance(found, UnavailableError | RequestTimeoutError)
+        if is_lost and (reason := why(self._target)):
             return UnavailableError(f"{self._address}: {reason}{TLS_REMEDY}")
         return found
 

@@ -59,9 +59,9 @@ class UserClient(Caller):
         request = access_pb2.DeleteUserRequest(name=name)
         return _info(self._call(lambda: self._access.DeleteUser(request, timeout=self._timeout)).user)
 
-    def rotate(self, name: str) -> tuple[UserInfo, str]:
-        """Replace a user's token; return the user and the new token."""
-        request = access_pb2.RotateTokenRequest(name=name)
+    def rotate(self, name: str, expires_at_ms: int = 0) -> tuple[UserInfo, str]:
+        """Replace a user's token; return the user and the new token. expires_at_ms: 0: as the old one."""
+        request = access_pb2.RotateTokenRequest(name=name, expires_at_ms=expires_at_ms)
         answer = self._call(lambda: self._access.RotateToken(request, timeout=self._timeout))
         return _info(answer.user), answer.token
 

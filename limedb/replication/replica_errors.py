@@ -35,7 +35,7 @@ def failure_text(error: LimeDBError) -> str:
         return "; ".join(error.missing.values()) or "no answer"
     if is_newcomer(error):
         return "it is new or lost its data: it joins, and has not heard yet that it was let in"
-    return str(error)
+    return error.public_text
 
 
 def in_terms_of(error: LimeDBError, own_key: str, key: str, noun: str = "key") -> LimeDBError:

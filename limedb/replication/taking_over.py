@@ -50,7 +50,8 @@ class TakeOver:
         if self._found is not None:
             left, why = len(self._found.records) - self._stored, f": {self._trouble}" if self._trouble else ""
             yield Problem(
-                f"{left} keys of {self._found.name} are not at their owners yet, so reads may miss them{why}"
+                f"{left} keys of {self._found.name} are not at their owners yet, so reads may miss them{why}",
+                is_private=True,
             )
 
     async def _bring(self, page: Sequence[Record]) -> None:

@@ -35,7 +35,7 @@ PURPOSES = {
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A certificate, or a request for one, and its key, in PEM."""
+    """A certificate, or a request for one, and its key, in PEM. cert: of a CA, those of others may follow."""
 
     cert: bytes
     key: bytes
@@ -167,12 +167,20 @@ def holder_of(certificate: x509.Certificate) -> Holder:
     return Holder(facts.role, facts.subject, facts.names)
 
 
+def certificate_of(ca: Made) -> x509.Certificate:
+    """The certificate of a CA's key. While one CA follows another, the file has those of both. ValueError:
+    the key is that of no CA in it.
+    """
+    for each in certificates.read(ca.cert):
+        if certificates.belongs(ca.key, each) and certificates.facts_of(each).is_ca:
+            return each
+    raise ValueError("the CA's certificate and key don't belong together, or it is no CA")
+
+
 def _signer(ca: Made, now: datetime | None) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     """The CA's certificate and key. ValueError: they don't belong together, or the CA has expired."""
-    authority = certificates.read(ca.cert)[0]
+    authority = certificate_of(ca)
     facts = certificates.facts_of(authority)
-    if not facts.is_ca or not certificates.belongs(ca.key, authority):
-        raise ValueError("the CA's certificate and key don't belong together, or it is no CA")
     if facts.days_left(now) <= 0:
         raise ValueError(f"the CA expired on {facts.ends:%Y-%m-%d}")
     return authority, _key(ca.key)

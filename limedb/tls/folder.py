@@ -108,26 +108,27 @@ class CertificateFolder:
         can't be read, this folder's CA hasn't issued it, or the CA can't be used.
         """
         numbers, ca = set(serials), self._authority()
-        authorities = certificates.read(ca.cert)
+        with _refusals(self.ca):
+            issuer = authority.certificate_of(ca)
         for cert in certs:
             found = read(cert)[:1]
             with _refusals(cert):
-                if not certificates.comes_from(found, authorities):
-                    raise ValueError(f"{self.ca} has not issued it")
+                if not certificates.comes_from(found, [issuer]):  # the list of one CA can't name another's
+                    raise ValueError(f"the CA of {self._ca_key} has not issued it")
                 if certificates.facts_of(found[0]).is_ca:
                     raise ValueError("it is a CA's: only certificates of nodes and clients can be revoked")
             numbers.add(found[0].serial_number)
         with _refusals(self.revoked):
-            made = authority.revoke(ca, numbers, self._earlier(authorities))
+            made = authority.revoke(ca, numbers, self._earlier(issuer))
         replace_file(self.revoked, made)
         return self.revoked
 
-    def _earlier(self, authorities: Sequence[x509.Certificate]) -> x509.CertificateRevocationList | None:
+    def _earlier(self, issuer: x509.Certificate) -> x509.CertificateRevocationList | None:
         """The list so far. ValueError: it isn't a list of this CA: replacing it would undo revocations."""
         if not self.revoked.exists():
             return None
         lists = read_lists(_content(self.revoked))
-        if len(lists) != 1 or not is_of(lists[0], authorities[0]):
+        if len(lists) != 1 or not is_of(lists[0], issuer):
             raise ValueError(f"it isn't the list of {self.ca}")
         return lists[0]
 

@@ -97,11 +97,12 @@ class Keyring:
         can't be used.
         """
         if text := self._expiry():
-            yield Problem(text)
+            yield Problem(text, is_private=True)
         if self._open:
-            yield Problem(self._open)
+            yield Problem(self._open, is_private=True)
         if self.trouble:
-            yield Problem(f"{self.trouble}; the node continues with the certificate that it has")
+            text = f"{self.trouble}; the node continues with the certificate that it has"
+            yield Problem(text, is_private=True)
 
     def _look_at_key(self) -> None:
         """Warn of a key that others may read. It is used all the same: mounted volumes often allow no better,

@@ -84,7 +84,8 @@ class Revocations:
     def problems(self) -> Iterator[Problem]:
         """The warning that a new list can't be used."""
         if self.trouble:
-            yield Problem(f"{self.trouble}; the node continues with the list that it has")
+            text = f"{self.trouble}; the node continues with the list that it has"
+            yield Problem(text, is_private=True)
 
     def _load(self) -> Revoked:
         try:

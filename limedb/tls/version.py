@@ -22,7 +22,7 @@ def allow_only_tls_1_3() -> None:
 
 
 def log_no_handshakes() -> None:
-    """Keep gRPC's lines about failed handshakes out of the log, unless an operator wants them: they repeat
-    what a stranger has sent, line breaks too.
+    """Keep gRPC's lines about failed handshakes out of a node's log and off a terminal, unless somebody wants
+    them: they repeat what a stranger has sent, line breaks too. Commands say themselves what is wrong.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")

@@ -116,7 +116,7 @@ def status_of(
     """
     if isinstance(error, errors.LimeDBError):
         info = ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=dict(_facts_of(error, room)))
-        text = str(error)
+        text = error.public_text
     else:
         bug = uuid.uuid4().hex[:12]
         log.error("bug %s in %s", bug, method, exc_info=error)

@@ -89,7 +89,7 @@ async def test_a_user_is_recognised_by_its_token_alone(users: Users, keys: Keys)
 
 async def test_a_rotated_or_deleted_token_ends(users: Users) -> None:
     _, first = await users.add(ROOT, "alice", ["read"], 5_000_000, 0)
-    user, second = await users.rotate(ROOT, "alice", 0)
+    user, second = await users.rotate(ROOT, "alice", 0, 0)
     assert user.expires_at_ms == 5_000_000
     assert await who(users, second)
     with pytest.raises(UnauthenticatedError):
@@ -99,12 +99,28 @@ async def test_a_rotated_or_deleted_token_ends(users: Users) -> None:
         await who(users, second)
 
 
+async def test_a_new_token_outlives_the_old_one_only_if_it_is_given_another_end(keys: Keys) -> None:
+    clock = HandClock(1000.0)
+    users = Users(keys, keys, clock)
+    await users.add(ROOT, "alice", ["read"], 1_001_000, 0)
+    clock.now += 2.0
+    before = dict(keys.stored)
+    with pytest.raises(InvalidRequestError, match="passed; give the new token a later one"):
+        await users.rotate(ROOT, "alice", 0, 0)
+    with pytest.raises(InvalidRequestError, match="passed"):
+        await users.rotate(ROOT, "alice", 1_001_500, 0)
+    assert keys.stored == before
+    user, token = await users.rotate(ROOT, "alice", 5_000_000, 0)
+    assert user.expires_at_ms == 5_000_000
+    assert await who(users, token)
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "root", "node", "x" * 65, "-a", "ü", "a.b", "a\0"])
 async def test_bad_names_are_refused(users: Users, name: str) -> None:
     for call in (
         users.add(ROOT, name, ["read"], 0, 0),
         users.delete(ROOT, name, 0),
-        users.rotate(ROOT, name, 0),
+        users.rotate(ROOT, name, 0, 0),
     ):
         with pytest.raises(InvalidRequestError, match="name="):
             await call
@@ -130,7 +146,7 @@ async def test_rights_are_given_and_taken_only_within_the_own(users: Users) -> N
     for call, role in (
         (users.add(TENANT, "thief", ["read"], 0, 0), "admin"),
         (users.add(TENANT, "thief", ["read:a/", "operator"], 0, 0), "operator"),
-        (users.rotate(TENANT, "mixed", 0), "admin"),
+        (users.rotate(TENANT, "mixed", 0, 0), "admin"),
         (users.delete(TENANT, "mixed", 0), "admin"),
         (users.add(Identity("reader", (parse_grant("read"),)), "thief", ["read"], 0, 0), "admin"),
     ):

@@ -99,3 +99,12 @@ def test_force_replaces(folder: Path) -> None:
     before = (folder / "ca.pem").read_bytes()
     assert certs("init", "--force", "--dir", str(folder)).exit_code == 0
     assert (folder / "ca.pem").read_bytes() != before
+
+
+def test_what_expires_soon_is_an_exit_code_for_cron(folder: Path) -> None:
+    certs("client", "alice", "--days", "9", "--dir", str(folder))
+    files = [str(folder / name) for name in ("ca.pem", "alice.pem")]
+    for days, code in (("8", 0), ("10", 1)):
+        done = certs("show", *files, "--expires-within", days)
+        assert (done.exit_code, "alice" in done.output) == (code, True)
+    assert certs("show", files[0], "--expires-within", "10").exit_code == 0

@@ -26,12 +26,14 @@ LIMIT_SECONDS = 60
 
 
 @contextmanager
-def running_demo(folder: Path) -> Iterator["subprocess.Popen[str]"]:
+def running_demo(folder: Path, continues: bool = False) -> Iterator["subprocess.Popen[str]"]:
+    """continues: in folder/demo is a cluster, whose ports it uses."""
     browser = folder / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" >{folder}/opened\n')
     browser.chmod(browser.stat().st_mode | stat.S_IXUSR)
     with free_ports(4) as ports, (folder / "screen").open("w") as screen:
-        options = ["--port", str(ports[0]), "--base-port", str(ports[1]), "--data-dir", str(folder / "demo")]
+        places = [] if continues else ["--port", str(ports[0]), "--base-port", str(ports[1])]
+        options = [*places, "--data-dir", str(folder / "demo")]
         process = subprocess.Popen(
             [sys.executable, "-m", "limedb", "demo", *options, *READY],
             stdout=screen,

@@ -15,6 +15,7 @@ from limedb.cluster.gossip.clock_skew import ClockSkewMonitor
 from limedb.cluster.gossip.gossiper import Gossiper
 from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.answers import TopologyAnswers
+from limedb.cluster.topology.first_claims import FirstClaims
 from limedb.cluster.topology.loopback import AllNodes
 from limedb.cluster.topology.manager import TopologyManager
 from limedb.cluster.topology.proposer import TopologyProposer
@@ -124,9 +125,8 @@ class Node:
             disk.operations,
         )
         self.replicas = ReplicaWires(self)
-        self.verifier = Verifier(
-            self.topology_store, self.topology, clock, lambda peer: peer in self.view.urls
-        )
+        first_claims = FirstClaims(self.view, clock, setup.seeds)
+        self.verifier = Verifier(self.topology_store, self.topology, clock, first_claims)
         self.topology_proposer = TopologyProposer(
             self.topology_store, self.topology, self.verifier, clock, rng
         )

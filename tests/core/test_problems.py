@@ -1,4 +1,4 @@
-from limedb.core.problems import Problem, Problems
+from limedb.core.problems import HIDDEN, Problem, Problems
 
 
 def test_a_node_without_a_word_from_its_parts_is_well() -> None:
@@ -28,3 +28,11 @@ def test_a_part_that_fails_when_it_is_asked_hides_no_other_and_is_named() -> Non
     (warning,) = problems.warnings
     assert "samples" in warning
     assert "Too many open files" in warning
+
+
+def test_what_names_keys_or_files_is_hidden_once_from_those_who_may_not_know_them() -> None:
+    problems = Problems()
+    problems.add(lambda: [Problem("the record of 'a' is damaged", is_private=True), Problem("late")])
+    problems.add(lambda: [Problem("/etc/node.key is open", is_private=True)])
+    assert problems.warnings == ["the record of 'a' is damaged", "late", "/etc/node.key is open"]
+    assert problems.public_warnings == [HIDDEN, "late"]

@@ -130,3 +130,12 @@ def test_the_command_refuses_in_one_line_and_warns_in_one() -> None:
         done = CliRunner().invoke(cli, way, env={"INSECURE": "true"} if way is given else {})
         assert done.exit_code == 0
         assert done.stderr.startswith("warning: INSECURE=true: Envoy listens at 0.0.0.0:8484")
+
+
+@pytest.mark.parametrize("host", ["::", "[::]"])
+def test_brackets_around_a_host_change_nothing(host: str) -> None:
+    done = CliRunner().invoke(cli, ["envoy-config", "--host", host, "--node", THERE])
+    assert "Envoy would listen at [::]:8484, which" in done.stderr
+    near = CliRunner().invoke(cli, ["envoy-config", "--host", host.replace("::", "::1"), "--node", THERE])
+    assert (near.exit_code, near.stderr) == (0, "")
+    assert "address: '::1'" in near.stdout or 'address: "::1"' in near.stdout

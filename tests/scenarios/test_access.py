@@ -223,15 +223,21 @@ def test_an_administrator_of_a_prefix_manages_users_within_it_alone(asking: Aski
     user("delete", "clerk")
 
 
-def test_a_token_expires(asking: Asking, tmp_path: Path) -> None:
+def test_a_token_expires_and_a_new_one_lasts_for_as_long_as_is_said(asking: Asking, tmp_path: Path) -> None:
     token = tmp_path / "token"
-    moment = str(int(time.time() * 1000) + 4000)
-    token.write_text(asking.limedb("admin", "user", "add", "guest", "--role", "read", "--expires-at", moment))
+    token.write_text(asking.limedb("admin", "user", "add", "guest", "--role", "read", "--ttl", "4s"))
     headers = dict(bearer(asking.token(token)))
     url = f"{asking.cluster.envoy_url}/api/v1/get/nothing"
     assert httpx.get(url, headers=headers).status_code in (404, 401)
     ended = wait_for("it ends", lambda: (a := httpx.get(url, headers=headers)).status_code == 401 and a)
     assert "expired" in ended.json()["message"]
+    rotate = ("admin", "user", "rotate", "guest")
+    assert "give the new token a later one" in asking.limedb(*rotate, code=2)
+    token.write_text(asking.limedb(*rotate, "--ttl", "1h"))
+    left = json.loads(asking.limedb("whoami", "-o", "json", token=token))["expiresAtMs"] / 1000 - time.time()
+    assert 3500 < left <= 3600
+    both = ("--ttl", "1h", "--expires-at", "2030-01-31T12:00:00Z")
+    assert "not both" in asking.limedb(*rotate, *both, code=2)
 
 
 def test_what_was_refused_and_changed_is_written_down(asking: Asking) -> None:

@@ -27,7 +27,7 @@ from tests.simulation.clusters import (
     topology_of,
     wait_formed,
 )
-from tests.simulation.liar import Stranger
+from tests.simulation.liar import FalseFounder, Stranger
 from tests.simulation.nemesis import NOTICED_SECONDS
 from tests.simulation.network import Weather
 from tests.simulation.node import SimNode
@@ -244,6 +244,21 @@ async def forming_beside_pledges(sim: Sim, **settings: Any) -> None:
     finally:
         stranger.cancel()
         await asyncio.wait([stranger])
+
+
+async def joining_beside_a_false_founder(sim: Sim, **settings: Any) -> None:
+    """A new node joins the cluster, and not the one that a single member of it makes up."""
+    form = Form(4)
+    await start_cluster(sim, form, **settings)
+    liar = FalseFounder(sim.up[0])
+    lies = asyncio.create_task(liar.run())
+    try:
+        director = Director(sim, partial(EngineProgram, **settings), form)
+        await director.join()
+        await wait_formed(sim, director.members)
+    finally:
+        lies.cancel()
+        await asyncio.wait([lies])
 
 
 async def patiently(call: Callable[[], Awaitable[T]]) -> T:

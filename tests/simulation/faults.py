@@ -12,13 +12,14 @@ from typing import Any
 from limedb.cluster.gossip.hearsay import Hearsay
 from limedb.cluster.gossip.view import ClusterView
 from limedb.cluster.topology.bootstrap import Bootstrap
+from limedb.cluster.topology.first_claims import FirstClaims
 from limedb.cluster.topology.manager import TopologyManager
 from limedb.core.layout import Layout, Owners
 from limedb.core.membership import Digest, NodeState
 from limedb.core.quorum import Level
 from limedb.core.record import Record
 from limedb.core.slewed_time import SlewedTime
-from limedb.core.topology import Fence
+from limedb.core.topology import Fence, Topology
 from limedb.engine import Engine, World
 from limedb.errors import LimeDBError, OutcomeUnknownError, RemoteError, ReplicaUnreachableError
 from limedb.ports import Applied, Held, Replica, Replicas, Saved
@@ -166,6 +167,15 @@ PLEDGES_TO_ANYBODY = engine_with(
     topology_manager_class=type("FaultyManager", (TopologyManager,), {"bootstrap_class": _AnyFounder})
 )
 """A fresh node pledges itself to whoever asks first."""
+
+
+class _AnyCluster(FirstClaims):
+    async def may_be_ours(self, claim: Topology) -> bool:
+        return True
+
+
+CLUSTERS_OF_ANYBODY = engine_with(first_claims_class=_AnyCluster)
+"""A fresh node believes a first topology that any node confirms, whichever cluster the others are in."""
 
 WHOEVER_ANSWERS: Fault = {"meant": lambda own_url, meant: None}
 """A node does what is meant for another, as if it were meant for it."""

@@ -257,6 +257,44 @@ class LyingTopology:
         return replace(self._own.progress(), dead=dict.fromkeys((m.url for m in self._known().members), 1e9))
 
 
+class FalseFounder(LyingTopology):
+    """A member that names to each fresh node a cluster of the two of them, and confirms it when it is asked.
+    It agrees with the others as ever.
+    """
+
+    def __init__(self, node: SimNode) -> None:
+        self._node, self._sim = node, node.sim
+        self._program: Any = node.program
+        store = self._program.engine.topology_store
+        super().__init__(self._program.topology, lambda: store.topology, node.sim.rng("false founder"), 0.0)
+        self._claim: Topology | None = None
+        self._program.topology = self
+
+    async def run(self) -> None:
+        """Send it to the fresh nodes, as soon as there are any."""
+        while True:
+            await asyncio.sleep(0.02)
+            for node in self._sim.up:
+                program: Any = node.program
+                if program is not None and program.engine.topology_store.topology.is_fresh:
+                    self._claim = self._false(program.engine.topology_store.node_id, node.url)
+                    self._sim.start(self._send(node, self._claim), f"false cluster to {node.url}")
+
+    def _false(self, node_id: str, url: str) -> Topology:
+        true = self._known()
+        own = next(member for member in true.members if member.url == self._node.url)
+        members = sorted((own, replace(own, node_id=node_id, url=url)), key=lambda member: member.node_id)
+        return Topology("e" * 16, 1, true.replication_factor, tuple(members))
+
+    async def _send(self, node: SimNode, claim: Topology) -> None:
+        with suppress(LimeDBError, UnansweredError, UnsentError, TimeoutError, ConnectionError):
+            await self._sim.network.call(self._node, node.url, "lie", lambda p: p.topology.learn(claim), 5.0)
+
+    def account(self, after: int) -> Account:
+        true = self._own.account(after)
+        return true if self._claim is None else replace(true, since=(self._claim, *true.since))
+
+
 def lie_from_now_on(node: SimNode, share: float = 0.3) -> None:
     """Make a member a liar, until it is started again."""
     program: Any = node.program

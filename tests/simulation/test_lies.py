@@ -4,9 +4,10 @@ from functools import partial
 
 import pytest
 
-from tests.simulation.directed import forming_beside_pledges
+from tests.simulation.directed import forming_beside_pledges, joining_beside_a_false_founder
 from tests.simulation.faults import (
     ANSWERS_OF_ANY_TIME,
+    CLUSTERS_OF_ANYBODY,
     GOSSIP_OF_ANYBODY,
     PLEDGES_TO_ANYBODY,
     RECORDS_OF_ANY_TIME,
@@ -39,3 +40,12 @@ def test_a_cluster_forms_beside_a_stranger_that_asks_for_pledges(seed: int) -> N
 
 def test_pledges_to_anybody_are_found() -> None:
     search(partial(forming_beside_pledges, **PLEDGES_TO_ANYBODY), shows="a steady cluster")
+
+
+@pytest.mark.parametrize("seed", seeds_of("lies", share=5))
+def test_a_new_node_joins_no_cluster_that_one_member_makes_up(seed: int) -> None:
+    run_sim(seed, joining_beside_a_false_founder)
+
+
+def test_clusters_of_anybody_are_found() -> None:
+    search(partial(joining_beside_a_false_founder, **CLUSTERS_OF_ANYBODY), shows="a steady cluster")

@@ -7,8 +7,10 @@ import pytest
 
 from limedb.errors import ConfigError
 from limedb.tls.authority import Holder
-from limedb.tls.certificates import facts_of
+from limedb.tls.certificates import comes_from, facts_of
+from limedb.tls.certificates import read as certificates_in
 from limedb.tls.folder import CertificateFolder, file_name, read
+from limedb.tls.revocation import read_lists
 
 ALICE = Holder("client", "alice")
 
@@ -100,3 +102,35 @@ def test_a_key_of_the_ca_that_is_away_is_to_be_brought_back(folder: CertificateF
     with pytest.raises(ConfigError, match="Bring it back") as refused:
         folder.issue("alice", ALICE, 10)
     assert "limedb certs init" not in str(refused.value)
+
+
+@pytest.mark.parametrize("newer_first", [True, False])
+def test_while_one_ca_follows_another_the_newer_one_renews_and_each_revokes_its_own(
+    folder: CertificateFolder, tmp_path: Path, newer_first: bool
+) -> None:
+    """As docs/security.md has it: first both CAs everywhere, then other certificates, then one CA again."""
+    path = folder.issue("alice", ALICE, 1)
+    old, newer = folder.ca.read_bytes(), CertificateFolder(tmp_path / "newer", replaces=True)
+    new = newer.make_authority("CA", 100).read_bytes()
+    newer.ca.write_bytes(new + old if newer_first else old + new)
+    with pytest.raises(ConfigError, match="has not issued it"):
+        newer.revoke([path])
+    assert not newer.revoked.exists()
+    newer.renew(path, 50)
+    chain = read(path)
+    assert comes_from(chain, certificates_in(new))
+    assert not comes_from(chain, certificates_in(old))
+    newer.revoke([path])
+    newer.revoke([], [77])
+    assert [each.serial_number for each in read_lists(newer.revoked.read_bytes())[0]] == sorted(
+        [77, chain[0].serial_number]
+    )
+
+
+def test_a_key_of_no_ca_in_the_file_is_refused(folder: CertificateFolder, tmp_path: Path) -> None:
+    other = CertificateFolder(tmp_path / "other")
+    other.make_authority("CA", 100)
+    folder.ca.write_bytes(other.ca.read_bytes())
+    for use in (lambda: folder.issue("alice", ALICE, 1), lambda: folder.revoke([])):
+        with pytest.raises(ConfigError, match="don't belong together"):
+            use()

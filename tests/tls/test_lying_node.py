@@ -14,11 +14,12 @@ import grpc
 import pytest
 from google.protobuf.json_format import ParseDict
 
+from limedb.core.hlc import FIRST_BALLOT, version_at
 from limedb.rpc.addressee import AddressedChannel
 from limedb.rpc.caller import HEADER
 from limedb.tls.dialling import open_channel
 from limedb.tls.target import Target
-from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc, topology_pb2
+from limedbpb.v1 import gossip_pb2, gossip_pb2_grpc, replica_pb2, topology_pb2
 from tests.scenarios.test_hostile_gossip import LIES, names, states
 from tests.scenarios.test_hostile_peers import FAR, REFUSED, SECONDS, Stranger, apply_all, forged
 from tests.support.certified import Certified, certified_cluster
@@ -121,6 +122,25 @@ def test_records_that_no_node_would_send_are_refused(certified: Certified) -> No
     for index in (0, 1):
         with liar(certified, index) as attacker:
             apply_all(attacker)
+
+
+def test_promises_that_no_node_would_ask_for_are_refused_and_others_hold_up_no_write(
+    certified: Certified,
+) -> None:
+    now = time.time_ns() // 1_000_000
+    asked = [("far", FAR), ("far", version_at(now + 600_000, FIRST_BALLOT)), ("none", version_at(now))]
+    asked += [("k" * 100_000, version_at(now, FIRST_BALLOT)), ("", version_at(now, FIRST_BALLOT))]
+    for index in (0, 1):
+        with liar(certified, index) as attacker:
+            true = attacker.known()
+            fence = topology_pb2.Fence(cluster_id=true.cluster_id, epoch=true.epoch)
+            for key, ballot in asked:
+                promise = replica_pb2.PromiseRequest(key=key, ballot=ballot, fence=fence)
+                assert attacker.send(attacker.replica, "Promise", promise) in REFUSED, key
+            ahead = version_at(time.time_ns() // 1_000_000 + 300, FIRST_BALLOT)
+            promise = replica_pb2.PromiseRequest(key="kept", ballot=ahead, fence=fence)
+            assert attacker.send(attacker.replica, "Promise", promise) is None
+    wait_for("all is well", lambda: is_well(certified), ignore=AssertionError)
 
 
 def test_gossip_about_others_lasts_no_longer_than_it_is_told(certified: Certified) -> None:

@@ -20,6 +20,7 @@ import pytest
 import limedb
 from limedb.errors import UnavailableError
 from limedb.launch.records import Folder
+from tests.support.certificates import Pki
 from tests.support.clusters import QUICK, RunningCluster, print_logs, read_cluster
 from tests.support.clusters import limedb as command
 from tests.support.ports import free_ports
@@ -128,6 +129,19 @@ def test_a_client_without_tls_learns_why(encrypted: Encrypted) -> None:
     assert "it speaks TLS" in done.stderr
     with pytest.raises(UnavailableError, match="it speaks TLS"):
         limedb.connect_sync(address, timeout=3).open()
+
+
+@pytest.mark.parametrize("where", ["node", "envoy"])
+def test_a_command_with_another_ca_says_so_in_one_line(
+    encrypted: Encrypted, where: str, tmp_path: Path
+) -> None:
+    other = Pki(tmp_path, "LimeDB CA").ca
+    address = encrypted.cluster.nodes[0].address if where == "node" else encrypted.envoy
+    done = command(
+        "get", "k", "--target", address, "--timeout", "3", env={**encrypted.env, "LIMEDB_CA": str(other)}
+    )
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert "certificate can't be trusted" in done.stderr
 
 
 @pytest.mark.parametrize("where", ["clients", "peers", "envoy"])

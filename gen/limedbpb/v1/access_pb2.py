@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18limedbpb/v1/access.proto\x12\tlimedb.v1\"\x0f\n\rWhoAmIRequest\"/\n\x0eWhoAmIResponse\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.limedb.v1.User\"Q\n\x04User\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x15\n\rcreated_at_ms\x18\x03 \x01(\x04\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x04\"D\n\x0e\x41\x64\x64UserRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x15\n\rexpires_at_ms\x18\x03 \x01(\x04\"?\n\x0f\x41\x64\x64UserResponse\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.limedb.v1.User\x12\r\n\x05token\x18\x02 \x01(\t\"\x12\n\x10ListUsersRequest\"3\n\x11ListUsersResponse\x12\x1e\n\x05users\x18\x01 \x03(\x0b\x32\x0f.limedb.v1.User\"!\n\x11\x44\x65leteUserRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"3\n\x12\x44\x65leteUserResponse\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.limedb.v1.User\"\"\n\x12RotateTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"C\n\x13RotateTokenResponse\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.limedb.v1.User\x12\r\n\x05token\x18\x02 \x01(\t\"F\n\x13\x41\x64\x64JoinTokenRequest\x12\x10\n\x08node_url\x18\x01 \x01(\t\x12\r\n\x05hosts\x18\x02 \x03(\t\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x04\"%\n\x14\x41\x64\x64JoinTokenResponse\x12\r\n\x05token\x18\x01 \x01(\t\"H\n\x0bJoinRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x10\n\x08node_url\x18\x03 \x01(\t\x12\x0b\n\x03\x63sr\x18\x04 \x01(\x0c\"8\n\x0cJoinResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x13\n\x0b\x61uthorities\x18\x02 \x01(\x0c\x32\xfb\x03\n\rAccessService\x12=\n\x06WhoAmI\x12\x18.limedb.v1.WhoAmIRequest\x1a\x19.limedb.v1.WhoAmIResponse\x12@\n\x07\x41\x64\x64User\x12\x19.limedb.v1.AddUserRequest\x1a\x1a.limedb.v1.AddUserResponse\x12\x46\n\tListUsers\x12\x1b.limedb.v1.ListUsersRequest\x1a\x1c.limedb.v1.ListUsersResponse\x12I\n\nDeleteUser\x12\x1c.limedb.v1.DeleteUserRequest\x1a\x1d.limedb.v1.DeleteUserResponse\x12L\n\x0bRotateToken\x12\x1d.limedb.v1.RotateTokenRequest\x1a\x1e.limedb.v1.RotateTokenResponse\x12O\n\x0c\x41\x64\x64JoinToken\x12\x1e.limedb.v1.AddJoinTokenRequest\x1a\x1f.limedb.v1.AddJoinTokenResponse\x12\x37\n\x04Join\x12\x16.limedb.v1.JoinRequest\x1a\x17.limedb.v1.JoinResponseB*\n\tlimedb.v1P\x01Z\x1blimedb/limedbpb/v1;limedbpbb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18limedbpb/v1/access.proto\x12\tlimedb.v1\"\x0f\n\rWhoAmIRequest\"/\n\x0eWhoAmIResponse\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.limedb.v1.User\"Q\n\x04User\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x15\n\rcreated_at_ms\x18\x03 \x01(\x04\x12\x15\n\rexpires_at_ms\x18\x04 \x01(\x04\"D\n\x0e\x41\x64\x64UserRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05roles\x18\x02 \x03(\t\x12\x15\n\rexpires_at_ms\x18\x03 \x01(\x04\"?\n\x0f\x41\x64\x64UserResponse\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.limedb.v1.User\x12\r\n\x05token\x18\x02 \x01(\t\"\x12\n\x10ListUsersRequest\"3\n\x11ListUsersResponse\x12\x1e\n\x05users\x18\x01 \x03(\x0b\x32\x0f.limedb.v1.User\"!\n\x11\x44\x65leteUserRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"3\n\x12\x44\x65leteUserResponse\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.limedb.v1.User\"9\n\x12RotateTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rexpires_at_ms\x18\x02 \x01(\x04\"C\n\x13RotateTokenResponse\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.limedb.v1.User\x12\r\n\x05token\x18\x02 \x01(\t\"F\n\x13\x41\x64\x64JoinTokenRequest\x12\x10\n\x08node_url\x18\x01 \x01(\t\x12\r\n\x05hosts\x18\x02 \x03(\t\x12\x0e\n\x06ttl_ms\x18\x03 \x01(\x04\"%\n\x14\x41\x64\x64JoinTokenResponse\x12\r\n\x05token\x18\x01 \x01(\t\"H\n\x0bJoinRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x10\n\x08node_url\x18\x03 \x01(\t\x12\x0b\n\x03\x63sr\x18\x04 \x01(\x0c\"8\n\x0cJoinResponse\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x13\n\x0b\x61uthorities\x18\x02 \x01(\x0c\x32\xfb\x03\n\rAccessService\x12=\n\x06WhoAmI\x12\x18.limedb.v1.WhoAmIRequest\x1a\x19.limedb.v1.WhoAmIResponse\x12@\n\x07\x41\x64\x64User\x12\x19.limedb.v1.AddUserRequest\x1a\x1a.limedb.v1.AddUserResponse\x12\x46\n\tListUsers\x12\x1b.limedb.v1.ListUsersRequest\x1a\x1c.limedb.v1.ListUsersResponse\x12I\n\nDeleteUser\x12\x1c.limedb.v1.DeleteUserRequest\x1a\x1d.limedb.v1.DeleteUserResponse\x12L\n\x0bRotateToken\x12\x1d.limedb.v1.RotateTokenRequest\x1a\x1e.limedb.v1.RotateTokenResponse\x12O\n\x0c\x41\x64\x64JoinToken\x12\x1e.limedb.v1.AddJoinTokenRequest\x1a\x1f.limedb.v1.AddJoinTokenResponse\x12\x37\n\x04Join\x12\x16.limedb.v1.JoinRequest\x1a\x17.limedb.v1.JoinResponseB*\n\tlimedb.v1P\x01Z\x1blimedb/limedbpb/v1;limedbpbb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,17 +51,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEUSERRESPONSE']._serialized_start=431
   _globals['_DELETEUSERRESPONSE']._serialized_end=482
   _globals['_ROTATETOKENREQUEST']._serialized_start=484
-  _globals['_ROTATETOKENREQUEST']._serialized_end=518
-  _globals['_ROTATETOKENRESPONSE']._serialized_start=520
-  _globals['_ROTATETOKENRESPONSE']._serialized_end=587
-  _globals['_ADDJOINTOKENREQUEST']._serialized_start=589
-  _globals['_ADDJOINTOKENREQUEST']._serialized_end=659
-  _globals['_ADDJOINTOKENRESPONSE']._serialized_start=661
-  _globals['_ADDJOINTOKENRESPONSE']._serialized_end=698
-  _globals['_JOINREQUEST']._serialized_start=700
-  _globals['_JOINREQUEST']._serialized_end=772
-  _globals['_JOINRESPONSE']._serialized_start=774
-  _globals['_JOINRESPONSE']._serialized_end=830
-  _globals['_ACCESSSERVICE']._serialized_start=833
-  _globals['_ACCESSSERVICE']._serialized_end=1340
+  _globals['_ROTATETOKENREQUEST']._serialized_end=541
+  _globals['_ROTATETOKENRESPONSE']._serialized_start=543
+  _globals['_ROTATETOKENRESPONSE']._serialized_end=610
+  _globals['_ADDJOINTOKENREQUEST']._serialized_start=612
+  _globals['_ADDJOINTOKENREQUEST']._serialized_end=682
+  _globals['_ADDJOINTOKENRESPONSE']._serialized_start=684
+  _globals['_ADDJOINTOKENRESPONSE']._serialized_end=721
+  _globals['_JOINREQUEST']._serialized_start=723
+  _globals['_JOINREQUEST']._serialized_end=795
+  _globals['_JOINRESPONSE']._serialized_start=797
+  _globals['_JOINRESPONSE']._serialized_end=853
+  _globals['_ACCESSSERVICE']._serialized_start=856
+  _globals['_ACCESSSERVICE']._serialized_end=1363
 # @@protoc_insertion_point(module_scope)

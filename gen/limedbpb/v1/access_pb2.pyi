@@ -69,10 +69,12 @@ class DeleteUserResponse(_message.Message):
     def __init__(self, user: _Optional[_Union[User, _Mapping]] = ...) -> None: ...
 
 class RotateTokenRequest(_message.Message):
-    __slots__ = ("name",)
+    __slots__ = ("name", "expires_at_ms")
     NAME_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
     name: str
-    def __init__(self, name: _Optional[str] = ...) -> None: ...
+    expires_at_ms: int
+    def __init__(self, name: _Optional[str] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
 
 class RotateTokenResponse(_message.Message):
     __slots__ = ("user", "token")

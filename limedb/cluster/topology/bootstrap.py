@@ -15,6 +15,7 @@ from random import Random
 
 from limedb.aio.broadcast import ask_all
 from limedb.cluster.gossip.view import ClusterView
+from limedb.cluster.topology.first_claims import SEED_SECONDS
 from limedb.cluster.topology.proposer import TopologyProposer
 from limedb.cluster.topology.store import TopologyStore
 from limedb.core.detector import Status
@@ -27,7 +28,6 @@ log = logging.getLogger(__name__)
 
 QUIET_INTERVALS = 2  # without a new name
 MAX_QUIET = 3.0  # seconds: enough where the gossip interval is long, as new names spread at once
-SEED_SECONDS = 3.0  # how long it waits for named seeds
 WELCOME_SECONDS = 20.0  # in which a known cluster lets a node in, unless another change runs
 PLEDGE_SECONDS = 5.0
 PLEDGE_TIMEOUT = 1.0

@@ -4,14 +4,14 @@ It owns the questions to the members that it knows (`accounts.py` counts their a
 a single message, nor a single node.
 
 The argument. An epoch is decided when a majority of the voters of the epoch before has accepted it in one
-ballot. Votes aren't signed (there are no identities yet), so a vote that somebody shows proves nothing: it
-counts only when the voter itself reports it, when this node dials it at its known address. So from an epoch
-that it knows, a node adopts a newer one when a majority of the known epoch's voters report, each asked
-separately, that they have adopted it, or have accepted it in the same ballot. The epoch that they have in
-common may be several epochs ahead; if they keep the ones in between, the node follows step by step. Since the
-voters that it asks are those of the known epoch, and since data is set aside only on the way from one such
-epoch to the next, data is set aside only when a majority of the members that the node knew has confirmed it.
-A node counts itself only for epochs that it has accepted itself.
+ballot. Votes aren't signed, so a vote that somebody shows proves nothing: it counts only when the voter
+itself reports it, when this node dials it at its known address, and with certificates only if the node that
+answers proves to be that voter. So from an epoch that it knows, a node adopts a newer one when a majority of
+the known epoch's voters report, each asked separately, that they have adopted it, or have accepted it in the
+same ballot. The epoch that they have in common may be several epochs ahead; if they keep the ones in between,
+the node follows step by step. Since the voters that it asks are those of the known epoch, and since data is
+set aside only on the way from one such epoch to the next, data is set aside only when a majority of the
+members that the node knew has confirmed it. A node counts itself only for epochs that it has accepted itself.
 
 If voters are permanently lost before all have heard, too few may remain to report it: then Paxos itself
 completes the open decision (`TopologyProposer.finish_open`), in which the vote of this node counts too.
@@ -20,15 +20,17 @@ This doesn't protect against a majority of lying members, nor against somebody w
 members. With a signature in each account, anybody could carry it; `Account` is the place for it. A fresh
 node, which has nothing to lose, believes a majority of the voters of the document that names it, of which it
 must know one by gossip; for the first epoch, which one founder decided, it believes any voter that it knows.
+`first_claims.py` decides of which cluster that document may be.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from limedb.aio.quorum_driver import QuorumDriver
 from limedb.aio.tasks import Tasks
 from limedb.cluster.topology.accounts import Accounts, FirstAccounts
+from limedb.cluster.topology.first_claims import FirstClaims
 from limedb.cluster.topology.store import TopologyStore
 from limedb.core.bounds import flaw
 from limedb.core.quorum_call import QuorumCall, Tally
@@ -50,18 +52,18 @@ MOST_STEPS = 64
 
 
 class Verifier:
-    """Proves claims, and adopts proven topologies. knows: whether gossip knows a node, by its URL."""
+    """Proves claims, and adopts proven topologies. first_claims: decides what a fresh node may believe."""
 
     def __init__(
         self,
         topology_store: TopologyStore,
         transport: TopologyTransport,
         clock: Clock,
-        knows: Callable[[str], bool],
+        first_claims: FirstClaims,
         driver_class: type[QuorumDriver] = QuorumDriver,
     ) -> None:
         self._topology_store, self._transport = topology_store, transport
-        self._clock, self._knows = clock, knows
+        self._clock, self._first_claims = clock, first_claims
         self._tasks = Tasks()
         self._driver = driver_class(clock, self._tasks)
         self._round: asyncio.Task[None] | None = None
@@ -71,11 +73,15 @@ class Verifier:
 
     async def follow(self, claim: Topology) -> None:
         """Adopt a proven topology, if a claim is new. All callers that come meanwhile share one round."""
-        if not self._topology_store.is_news(claim) or flaw(claim):
+        if not self._topology_store.is_news(claim) or flaw(claim) or not await self._may_be_ours(claim):
             return
         if self._round is None or self._round.done():
             self._round = asyncio.get_running_loop().create_task(self._ask_round(claim), name="prove")
         await asyncio.shield(self._round)
+
+    async def _may_be_ours(self, claim: Topology) -> bool:
+        """Whether it is of the own cluster, as far as that is known. It takes no round from other claims."""
+        return not self._topology_store.topology.is_fresh or await self._first_claims.may_be_ours(claim)
 
     async def close(self) -> None:
         """Cancel and await what still runs."""
@@ -141,7 +147,7 @@ class Verifier:
 
     async def _begin(self, claim: Topology) -> None:
         """Adopt a first topology."""
-        accounts = FirstAccounts(claim, self._topology_store.node_id, self._knows)
+        accounts = FirstAccounts(claim, self._topology_store.node_id, self._first_claims.knows)
         await self._ask(accounts, claim.epoch - 1)
         if accounts.is_enough:
             self._topology_store.go_over(claim)

@@ -19,10 +19,12 @@ from limedb.core.ring import token_of
 from limedb.errors import RecordDamagedError, UnavailableError
 from limedb.ports import Applied, Held, KeyPromises, OperationLog, Promised, Store
 
-OVERTAKEN_AT_ONCE = 64
-"""How many keys to check for promises to forget, each time a promise is made."""
 LOOK_MS = 1000
-"""How often they are, milliseconds."""
+"""How often it checks keys for promises to forget, milliseconds."""
+LOOK_KEYS, LOOK_AGAIN = 64, 2
+"""How many keys it checks then: the first number, and the second for each promise made since, so that none
+pile up.
+"""
 
 
 class Passing:
@@ -64,7 +66,7 @@ class PromiseGuard:
     def __init__(self, store: Store, log: OperationLog, now_ms: int) -> None:
         self._store, self._log, self.promised = store, log, log.promises
         self._passing: set[Passing] = set()
-        self._looked_at_ms = now_ms
+        self._looked_at_ms, self._made = now_ms, 0
         if not log.has_floor:
             if log.is_new and store.high_water():  # the data is older than the log, so a log was lost
                 self.promised.floor = floor_at(now_ms)
@@ -171,12 +173,15 @@ class PromiseGuard:
         return held
 
     async def _forget_overtaken(self, now_ms: int) -> None:
-        """Forget promises of some keys that were overtaken long ago."""
+        """Forget promises of some keys that were overtaken long ago. All keys get their turns, so that those
+        whose promises stay keep none in memory.
+        """
+        self._made += 1
         if now_ms - self._looked_at_ms < LOOK_MS:
             return
-        self._looked_at_ms = now_ms
-        oldest = [*self.promised.by_key][:OVERTAKEN_AT_ONCE]
-        old = [key for key in oldest if wall_ms_of(self.promised.top(key)) < now_ms - KEPT_MS]
+        keys = self.promised.next_keys(LOOK_KEYS + LOOK_AGAIN * self._made)
+        self._looked_at_ms, self._made = now_ms, 0
+        old = [key for key in keys if wall_ms_of(self.promised.top(key)) < now_ms - KEPT_MS]
         for key, held in zip(old, await self._store.get_many(old), strict=True):
             if isinstance(held, Record) and self.promised.is_over(key, held.version, now_ms):
                 self.promised.drop(key)

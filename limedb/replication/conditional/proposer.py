@@ -389,7 +389,7 @@ class ConditionalProposer:
     def _failed(self, operation: Operation, error: LimeDBError) -> LimeDBError:
         if not operation.may_be_stored:
             return error
-        why = {"it could not be found out": str(error)}
+        why = {"it could not be found out": error.public_text}
         return OutcomeUnknownError(operation.key, operation.need, 0, why)
 
     def _written(

@@ -153,7 +153,7 @@ class Groups:
         try:
             acked = await self._store(operation.change, level, deadline)
         except LimeDBError as error:
-            why = {"it was decided, and could not be stored under its keys yet": str(error)}
+            why = {"it was decided, and could not be stored under its keys yet": error.public_text}
             raise OutcomeUnknownError(operation.change[0].key, written.replicas, 0, why) from None
         self._note(operation.key, written.version)
         return written._replace(acked=acked)

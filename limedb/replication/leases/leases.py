@@ -87,7 +87,7 @@ class Leases:
             await self._settle(Removal(write.key, lease), deadline)
             return written
         except LimeDBError as error:
-            why = {"its lease could not be looked at again": str(error)}
+            why = {"its lease could not be looked at again": error.public_text}
             raise OutcomeUnknownError(write.key, 1, 0, why) from None
         if again.expires_at > found.expires_at:
             await self._settle(Extension(write.key, lease, again.expires_at), deadline)

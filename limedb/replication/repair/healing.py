@@ -129,9 +129,9 @@ class Healer:
         self._look()
         now = self._clock.monotonic()
         if self._damage.structure:
-            yield Problem(self._damage.structure)
+            yield Problem(self._damage.structure, is_private=True)
         if self._damage:
-            yield Problem(self._describe())
+            yield Problem(self._describe(), is_private=True)
         elif now - self._found_at < TOLD_SECONDS:
             yield Problem(
                 f"{self._damage.mended} damaged records and {self._damage.index} entries of the index"
@@ -144,7 +144,8 @@ class Healer:
                 f"key {brief(key)} has two different records of one version, between {between}"
                 f" ({self._damage.conflicts} such cases since the start): two writes in one millisecond,"
                 f" a damaged"
-                " memory, or data that was changed by hand; one of them stands everywhere: read the key"
+                " memory, or data that was changed by hand; one of them stands everywhere: read the key",
+                is_private=True,
             )
 
     # --- one key

@@ -98,7 +98,7 @@ class OwedRepair:
             async for now in self._repair():
                 progress = now
         except LimeDBError as error:
-            self._state = f"it is tried again, since it failed: {error}"
+            self._state = f"it is tried again, since it failed: {error.public_text}"
             return False
         if progress.missing or notes != self._notes:
             missing = "; ".join(f"{url}: {why}" for url, why in sorted(progress.missing.items()))

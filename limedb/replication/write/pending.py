@@ -90,7 +90,7 @@ def as_unknown_if_maybe_stored(job: PendingWrite, error: LimeDBError) -> LimeDBE
     """An error, which reports that nothing was written if that is true."""
     if not job.may_be_stored:
         return error
-    missing = {"it could not be sent once more": str(error)}
+    missing = {"it could not be sent once more": error.public_text}
     if isinstance(error, LevelUnreachableError):  # whose text says that nothing was written
         missing = error.missing
     return OutcomeUnknownError(job.write.key, job.need, job.acked, missing)

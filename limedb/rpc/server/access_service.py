@@ -55,7 +55,8 @@ class AccessServicer(access_pb2_grpc.AccessServiceServicer):
         self, request: access_pb2.RotateTokenRequest, context: Context
     ) -> access_pb2.RotateTokenResponse:
         by = await self._gate.caller(context)
-        user, token = await self._users.rotate(by, request.name, self._deadline(context))
+        deadline = self._deadline(context)
+        user, token = await self._users.rotate(by, request.name, request.expires_at_ms, deadline)
         self._gate.forget()
         return access_pb2.RotateTokenResponse(user=_message(user), token=token)
 

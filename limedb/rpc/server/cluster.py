@@ -1,7 +1,11 @@
-"""ClusterService: the cluster as this node sees it."""
+"""ClusterService: the cluster as this node sees it.
+
+Health is public, and the members are for anyone with a token. So it shows only operators what names keys or
+files of the node.
+"""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import asdict
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -29,16 +33,27 @@ LOCATE_SECONDS = 1.0
 """How long LocateKey waits for each owner."""
 
 
+async def _everybody(_context: Context) -> bool:
+    return True
+
+
 class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
-    """Serves reports."""
+    """Serves reports. sees_all: whether a caller may see the names of keys and files."""
 
     service = cluster_pb2.DESCRIPTOR.services_by_name["ClusterService"]
 
-    def __init__(self, sources: ClusterSources, checks: Checks, deadlines: Deadlines) -> None:
+    def __init__(
+        self,
+        sources: ClusterSources,
+        checks: Checks,
+        deadlines: Deadlines,
+        sees_all: Callable[[Context], Awaitable[bool]] = _everybody,
+    ) -> None:
         self._sources, self._checks, self._deadlines = sources, checks, deadlines
+        self._sees_all = sees_all
         self._report = ClusterReport(sources)
         self._ring_answer: tuple[Ring, bytes] | None = None
-        self._snapshot_at: tuple[float, object, cluster_pb2.WatchClusterResponse] | None = None
+        self._snapshots: dict[bool, tuple[float, object, cluster_pb2.WatchClusterResponse]] = {}
 
     async def GetState(
         self, request: cluster_pb2.GetStateRequest, context: Context
@@ -60,7 +75,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             node_id=gossip.own.node_id,
             problem=self._sources.problem(),
             members=members,
-            warnings=self._sources.warnings(),
+            warnings=self._warnings(await self._sees_all(context)),
             watch_wait_ms=self._sources.watch_wait_ms(),
             takes_conditions=True,
         )
@@ -101,6 +116,9 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     ) -> cluster_pb2.GetHealthResponse:
         health, problem = self._sources.health(), self._sources.problem()
         serves = self._sources.phase() == "active" and not problem
+        sees_all, storage = await self._sees_all(context), convert.storage(health.store)
+        if not sees_all:
+            storage.path = ""
         return cluster_pb2.GetHealthResponse(
             status="healthy" if serves else "unhealthy",
             service="limedb-node",
@@ -110,9 +128,9 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             uptime_seconds=health.uptime_seconds,
             memory_allocated_mb=health.memory_mb,
             cpu_percent=health.cpu_percent,
-            storage=convert.storage(health.store),
+            storage=storage,
             problem=problem,
-            warnings=self._sources.warnings(),
+            warnings=self._warnings(sees_all),
             **asdict(health.requests),
         )
 
@@ -138,22 +156,28 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     ) -> AsyncGenerator[cluster_pb2.WatchClusterResponse, None]:
         """A change is seen within LOOK_SECONDS: polling is cheaper than notifications from every part."""
         interval, clock = self._checks.watch_interval(request.interval_ms), self._sources.clock
+        sees_all = await self._sees_all(context)
         sent, due = None, clock.monotonic()
         while True:
             mark, now = self._report.mark(), clock.monotonic()
             if mark != sent or now >= due:
                 sent, due = mark, now + interval
-                yield await self._shared_snapshot(mark, now)
+                yield await self._shared_snapshot(mark, now, sees_all)
             await asyncio.sleep(max(0.0, min(LOOK_SECONDS, due - clock.monotonic())))
 
-    async def _shared_snapshot(self, mark: object, now: float) -> cluster_pb2.WatchClusterResponse:
-        """The report for all watchers at about one moment, made once."""
-        last = self._snapshot_at
+    async def _shared_snapshot(
+        self, mark: object, now: float, sees_all: bool
+    ) -> cluster_pb2.WatchClusterResponse:
+        """The report for all watchers at about one moment, made once, and once for those who see all."""
+        last = self._snapshots.get(sees_all)
         if last is None or last[1] != mark or now - last[0] > SHARED_SECONDS:
-            last = self._snapshot_at = (now, mark, await self._snapshot())
+            last = self._snapshots[sees_all] = (now, mark, await self._snapshot(sees_all))
         return last[2]
 
-    async def _snapshot(self) -> cluster_pb2.WatchClusterResponse:
+    def _warnings(self, sees_all: bool) -> Iterable[str]:
+        return self._sources.warnings() if sees_all else self._sources.public_warnings()
+
+    async def _snapshot(self, sees_all: bool) -> cluster_pb2.WatchClusterResponse:
         change = await self._report.change()
         nodes = await self._report.nodes()
         topology, sources = self._report.topology, self._sources
@@ -162,7 +186,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             timestamp=self._now(),
             status=sources.phase(),
             problem=sources.problem(),
-            warnings=sources.warnings(),
+            warnings=self._warnings(sees_all),
             cluster_id=topology.cluster_id,
             epoch=topology.epoch,
             phase=topology.phase.value,
@@ -191,7 +215,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             follow_topology(self._sources.placement, stale, layout)
             owner.error = str(stale)
         except LimeDBError as error:
-            owner.error = str(error)
+            owner.error = error.public_text
         else:
             if isinstance(record, RecordDamagedError):
                 owner.error = str(record)

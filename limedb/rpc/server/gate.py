@@ -180,6 +180,18 @@ class Gate:
         """Identify everybody again: a user has changed."""
         self._identities.forget()
 
+    async def sees_all(self, context: Call) -> bool:
+        """Whether the caller may see what names keys and files: an operator and a node may, and anybody where
+        nobody is asked.
+        """
+        if not self._enforces:
+            return True
+        try:
+            caller = await self.caller(context)
+        except LimeDBError:
+            return False
+        return caller is NODE or caller.has(Role.OPERATOR)
+
     async def caller(self, context: Call) -> Identity:
         """The identity of the caller. Errors as `recognise`."""
         shown = self.shown(context)

@@ -101,6 +101,8 @@ class ClusterSources:
     """The damage found."""
     warnings: Callable[[], Iterable[str]] = tuple
     """Problems that don't keep the node from taking requests, a sentence each."""
+    public_warnings: Callable[[], Iterable[str]] = tuple
+    """The same for those who may not know all keys and files."""
     compute: Compute = compute_here
     """Runs long computations."""
     founded_ms: Callable[[], int] = int

@@ -1,6 +1,7 @@
 """What a node believes of the topology: its voters' words, each asked by itself, and nothing else.
 
-Tests limedb/cluster/topology/accounts.py and limedb/ports/topology.py.
+Tests limedb/cluster/topology/accounts.py, limedb/cluster/topology/first_claims.py and
+limedb/ports/topology.py.
 """
 
 import asyncio
@@ -144,6 +145,29 @@ def test_a_fresh_node_is_not_trapped_by_a_document_that_names_it() -> None:
                 await fresh.topology_store.learn(Topology("e" * 16, 1, 3, members))
                 await fresh.topology_store.learn(Topology("e" * 16, 9, 3, members))
             assert fresh.topology_store.topology.is_fresh
+            await wait_until(lambda: cluster.is_steady(*map(url_of, range(1, 5))), limit=30)
+
+    run_virtual(scenario())
+
+
+def test_a_fresh_node_follows_no_member_that_makes_up_a_cluster() -> None:
+    """It is sent before the new node has heard any other, and the member confirms it."""
+
+    async def scenario() -> None:
+        async with Cluster() as cluster:
+            nodes = await formed(cluster, 3)
+            fresh = cluster.start(4, seeds=[1, 2])
+            own = nodes[0].topology_store.topology.member(nodes[0].topology_store.node_id)
+            assert own is not None
+            pair = (own, replace(own, node_id=fresh.topology_store.node_id, url=fresh.url))
+            false = Topology("e" * 16, 1, 3, tuple(sorted(pair, key=lambda member: member.node_id)))
+            true = nodes[0].topology_store.account
+            nodes[0].topology_store.account = lambda after: Account((false,))  # type: ignore[method-assign]
+            await fresh.topology_store.learn(false)
+            assert fresh.topology_store.topology.is_fresh
+            await wait_until(lambda: fresh.topology_store.is_member, limit=30)
+            assert fresh.topology_store.topology.cluster_id != false.cluster_id
+            nodes[0].topology_store.account = true  # type: ignore[method-assign]
             await wait_until(lambda: cluster.is_steady(*map(url_of, range(1, 5))), limit=30)
 
     run_virtual(scenario())

@@ -12,7 +12,7 @@ from limedb.core.record import Record
 from limedb.errors import InvalidRequestError, RecordDamagedError, StaleEpochError
 from limedb.ports import Applied, KeyPromises, Promised
 from limedb.replication.clock_guard import ClockSkewGuard
-from limedb.replication.conditional.guard import LOOK_MS, PromiseGuard
+from limedb.replication.conditional.guard import LOOK_KEYS, LOOK_MS, PromiseGuard
 from limedb.replication.peer_door import PeerDoor
 from limedb.storage.memory.operations import MemoryOperations
 from limedb.storage.memory.store import MemoryStore
@@ -174,6 +174,22 @@ async def test_promises_that_were_overtaken_long_ago_are_forgotten() -> None:
     late = NOW + KEPT_MS + LOOK_MS
     await guard.promise("later", version_at(late, FIRST_BALLOT), late)
     assert sorted(guard.promised.by_key) == ["later", "open"]
+
+
+@virtual
+async def test_promises_that_nothing_reaches_keep_no_others_in_memory() -> None:
+    """A node whose certificate was stolen can ask for many; so can coordinators that die."""
+    guard = PromiseGuard(MemoryStore(), MemoryOperations(), NOW)
+    open_ones = [f"open{number}" for number in range(3 * LOOK_KEYS)]
+    for key in open_ones:
+        await guard.promise(key, BALLOT, NOW)
+    await guard.promise("k", BALLOT, NOW)
+    await put(guard, Record("k", "new", BALLOT))
+    late = NOW + KEPT_MS + LOOK_MS
+    for turn in range(4):
+        moment = late + turn * LOOK_MS
+        await guard.promise("later", version_at(moment, FIRST_BALLOT), moment)
+    assert sorted(guard.promised.by_key) == sorted([*open_ones, "later"])
 
 
 @virtual
