@@ -5,7 +5,8 @@ Tests limedb/core/request_rates.py.
 
 import pytest
 
-from limedb.observability.metrics import DURATION_BOUNDS, ProcessStats, RequestStats, Usage, usage_reader
+from limedb.core.history import DURATION_BOUNDS
+from limedb.observability.metrics import ProcessStats, RequestStats, Usage, usage_reader
 
 
 def test_nothing_asked_gives_zeros() -> None:

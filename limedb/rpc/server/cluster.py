@@ -16,6 +16,7 @@ from limedb.rpc.server.behaviour import Context
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.cluster_report import ClusterReport
 from limedb.rpc.server.deadlines import Deadlines
+from limedb.rpc.server.history import HistoryReport
 from limedb.rpc.server.report_sources import ClusterSources
 from limedb.rpc.server.rings import ring_response
 from limedb.wire import cluster as convert
@@ -36,6 +37,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
 
     def __init__(self, sources: ClusterSources, checks: Checks, deadlines: Deadlines) -> None:
         self._sources, self._checks, self._deadlines = sources, checks, deadlines
+        self._history = HistoryReport(sources)
         self._report = ClusterReport(sources)
         self._ring_answer: tuple[Ring, bytes] | None = None
         self._snapshot_at: tuple[float, object, cluster_pb2.WatchClusterResponse] | None = None
@@ -115,6 +117,13 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             warnings=self._sources.warnings(),
             **asdict(health.requests),
         )
+
+    async def GetHistory(
+        self, request: cluster_pb2.GetHistoryRequest, context: Context
+    ) -> cluster_pb2.GetHistoryResponse:
+        span, step = self._checks.history(request.range_seconds, request.step_seconds)
+        nodes = [self._checks.node_url(url) for url in request.nodes]
+        return await self._history.answer(nodes, span, step, self._deadlines.of(context))
 
     async def LocateKey(
         self, request: cluster_pb2.LocateKeyRequest, context: Context

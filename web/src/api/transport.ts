@@ -5,7 +5,12 @@ import { KVService } from "../gen/limedbpb/v1/kv_pb";
 import { showToken } from "./session";
 
 const baseUrl = window.location.origin;
-const transport = createGrpcWebTransport({ baseUrl, interceptors: [showToken] });
+/** The time that a call may take, in ms, unless it says otherwise: longer than a node takes for any. */
+const LIMIT = 30_000;
+const transport = createGrpcWebTransport({ baseUrl, interceptors: [showToken], defaultTimeoutMs: LIMIT });
+
+/** Options of a stream that lasts: its reader notices when it falls silent. */
+export const ENDLESS: CallOptions = { timeoutMs: 0 };
 
 export const kv = createClient(KVService, transport);
 export const cluster = createClient(ClusterService, transport);
@@ -17,6 +22,6 @@ export function at(nodeUrl: string, options: CallOptions = {}): CallOptions {
 
 /** Ask any node whether it knows the holder of a token; an error says why not. */
 export async function tryToken(token: string): Promise<void> {
-  const plain = createClient(ClusterService, createGrpcWebTransport({ baseUrl }));
+  const plain = createClient(ClusterService, createGrpcWebTransport({ baseUrl, defaultTimeoutMs: LIMIT }));
   await plain.getState({}, { headers: { authorization: `Bearer ${token}` } });
 }

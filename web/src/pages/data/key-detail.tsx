@@ -50,7 +50,7 @@ function ChosenKey({ name, urls, changes, onChange }: Props) {
     onChange();
   };
   const remove = () =>
-    deleteKey(name, "default", "", deleting)
+    deleteKey(name, "default", {}, deleting)
       .then(() => setFailed(""))
       .catch((error: unknown) =>
         setFailed(hasChanged(error) ? "Somebody changed it meanwhile: it was not deleted." : explain(error)),
