@@ -6,7 +6,7 @@ from limedb.core.membership import NodeLoad
 from limedb.operator.console_values import Gossip, NodeRow, PeerGossip
 from limedb.tui import gossip, nodes, ring
 from limedb.tui.figures import plain
-from tests.tui.samples import A, B, C, node, sample
+from tests.tui.samples import A, B, C, node
 
 BUSY = NodeLoad(
     3 << 20, 52 << 20, 12.5, requests_per_second=1500, gets_per_second=1200, sets_per_second=300,

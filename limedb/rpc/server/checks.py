@@ -203,9 +203,9 @@ class Checks:
             )
         return span, step
 
-    def node_url(self, url: str) -> str:
+    def node_url(self, url: str, field: str = "url") -> str:
         """Return a text if it can be a node's URL."""
-        _check_url("url", url)
+        _check_url(field, url)
         return url
 
     def batch(self, what: str, size: int) -> None:

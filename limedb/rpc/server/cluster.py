@@ -122,7 +122,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
         self, request: cluster_pb2.GetHistoryRequest, context: Context
     ) -> cluster_pb2.GetHistoryResponse:
         span, step = self._checks.history(request.range_seconds, request.step_seconds)
-        nodes = [self._checks.node_url(url) for url in request.nodes]
+        nodes = [self._checks.node_url(url, "nodes") for url in request.nodes]
         return await self._history.answer(nodes, span, step, self._deadlines.of(context))
 
     async def LocateKey(

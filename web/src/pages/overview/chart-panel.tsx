@@ -28,7 +28,7 @@ export function ChartPanel({ title, label, lines, show, span, aside }: Props) {
       }
     >
       <Chart label={label} lines={shown} span={span} show={show} />
-      <ul className="mt-2 grid grid-cols-2 gap-x-3 gap-y-1 text-muted text-xs">
+      <ul aria-label="Last values" className="mt-2 grid grid-cols-2 gap-x-3 gap-y-1 text-muted text-xs">
         {shown.map((line) => {
           const last = lastOf(line);
           return (

@@ -5,13 +5,16 @@ import { Foreign } from "../../ui/foreign";
 import { Panel, Quiet, Trouble } from "../../ui/panel";
 import { Scroll } from "../../ui/scroll";
 
-function Event({ event }: { event: ClusterEvent }) {
+function Event({ event, nodes }: { event: ClusterEvent; nodes: number }) {
   return (
-    <li className="flex gap-3" title={`seen by ${event.seenBy.map(hostOf).join(", ")}`}>
+    <li className="flex gap-3">
       <time className="whitespace-nowrap font-mono text-muted">{clock(Number(event.atMs))}</time>
       <span className="w-14 shrink-0 text-muted">{event.kind}</span>
       <span className="break-words">
         <Foreign text={event.text} />
+        {event.seenBy.length < nodes && (
+          <span className="text-muted"> · seen by {event.seenBy.map(hostOf).join(", ")}</span>
+        )}
       </span>
     </li>
   );
@@ -27,7 +30,11 @@ export function EventsPanel({ past, range }: { past: HistoryNow; range: string }
       <Scroll label="All events" className="max-h-64 overflow-y-auto">
         <ol aria-label="Events" className="space-y-1 text-xs">
           {events.map((event) => (
-            <Event key={`${event.atMs} ${event.kind} ${event.text}`} event={event} />
+            <Event
+              key={`${event.atMs} ${event.kind} ${event.text}`}
+              event={event}
+              nodes={past.history?.nodes.length ?? 0}
+            />
           ))}
         </ol>
       </Scroll>
