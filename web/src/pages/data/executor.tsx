@@ -1,6 +1,7 @@
 import { useRef, useState } from "react";
 import { LEVELS, type Level } from "../../api/keys";
 import { hostOf } from "../../lib/format";
+import { useReadOnly } from "../../lib/read-only";
 import { Button } from "../../ui/button";
 import { Confirm } from "../../ui/confirm";
 import { Area, Choice, Input } from "../../ui/field";
@@ -21,6 +22,7 @@ export function Executor({ urls, onChange }: { urls: readonly string[]; onChange
   const [outcomes, setOutcomes] = useState<readonly Outcome[]>([]);
   const [isRunning, setRunning] = useState(false);
   const stop = useRef<AbortController>(null);
+  const isReadOnly = useReadOnly();
   const [isAsking, setAsking] = useState(false);
   const change = (part: Partial<Command>) => setCommand({ ...command, ...part });
   const nodes = [{ value: "", text: "any" }, ...urls.map((url) => ({ value: url, text: hostOf(url) }))];
@@ -94,7 +96,7 @@ export function Executor({ urls, onChange }: { urls: readonly string[]; onChange
           <Button
             type="submit"
             kind="primary"
-            disabled={!command.key || isRunning}
+            disabled={!command.key || isRunning || (isReadOnly && command.verb !== "GET")}
             className={isRunning ? "" : "ml-auto"}
           >
             Run

@@ -8,9 +8,10 @@ import { KeyTable } from "../data/key-table";
 import { useKeys } from "../data/use-keys";
 import { GossipMap } from "./gossip-map";
 import { NodeFigures } from "./node-figures";
+import { OperateView } from "./operate-view";
 import { RawView } from "./raw-view";
 
-const VIEWS = ["figures", "gossip", "keys", "raw"] as const;
+const VIEWS = ["figures", "gossip", "keys", "raw", "operate"] as const;
 
 function OwnKeys({ url }: { url: string }) {
   const keys = useKeys("", url, 0);
@@ -43,6 +44,7 @@ export function NodeView({ url, urls }: { url: string; urls: readonly string[] }
       )}
       {view === "keys" && <OwnKeys url={url} />}
       {view === "raw" && <RawView url={url} />}
+      {view === "operate" && <OperateView url={url} />}
     </Panel>
   );
 }
