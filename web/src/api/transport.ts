@@ -9,7 +9,11 @@ import { showToken } from "./session";
 const baseUrl = window.location.origin;
 /** The time that a call may take, in ms, unless it says otherwise: longer than a node takes for any. */
 const LIMIT = 30_000;
-const transport = createGrpcWebTransport({ baseUrl, interceptors: [keepReadOnly, showToken], defaultTimeoutMs: LIMIT });
+const transport = createGrpcWebTransport({
+  baseUrl,
+  interceptors: [keepReadOnly, showToken],
+  defaultTimeoutMs: LIMIT,
+});
 
 /** Options of a stream that lasts: its reader notices when it falls silent. */
 export const ENDLESS: CallOptions = { timeoutMs: 0 };

@@ -1,6 +1,6 @@
 import { hostOf } from "../lib/format";
-import { go, PAGES } from "../lib/router";
 import { isReadOnly, toggleReadOnly } from "../lib/read-only";
+import { go, PAGES } from "../lib/router";
 import { toggleTheme } from "../lib/theme";
 
 export interface Command {

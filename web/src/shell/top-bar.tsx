@@ -47,7 +47,7 @@ export function TopBar({ title }: { title: string }) {
           kind={isReadOnly ? "plain" : "ghost"}
           aria-pressed={isReadOnly}
           onClick={toggleReadOnly}
-          className={isReadOnly ? "text-warn" : ""}
+          className={isReadOnly ? "text-warn max-sm:px-1.5" : "max-sm:hidden"}
         >
           Read only
         </Button>

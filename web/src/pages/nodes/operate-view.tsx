@@ -13,8 +13,14 @@ import { PlanDialog } from "./plan-dialog";
 import { useRepair } from "./use-repair";
 
 const ACTIONS: Record<ChangeName, { action: string; effect: string }> = {
-  decommission: { action: "Decommission", effect: "It leaves the cluster, once others have fetched its keys." },
-  remove: { action: "Remove", effect: "It is dead for good: others fetch its keys from the remaining replicas." },
+  decommission: {
+    action: "Decommission",
+    effect: "It leaves the cluster, once others have fetched its keys.",
+  },
+  remove: {
+    action: "Remove",
+    effect: "It is dead for good: others fetch its keys from the remaining replicas.",
+  },
   cancel: { action: "Cancel the change", effect: "The change under way is given up, as long as it streams." },
 };
 
@@ -47,7 +53,9 @@ function Repair({ url, isOff }: { url: string; isOff: boolean }) {
   return (
     <section aria-label="Repair" className="space-y-2">
       <div className="flex items-center justify-between gap-3">
-        <p className="text-[13px] text-muted">All its ranges are made equal to those of their other owners.</p>
+        <p className="text-[13px] text-muted">
+          All its ranges are made equal to those of their other owners.
+        </p>
         {now.isRunning ? (
           <Button onClick={cancel}>Stop</Button>
         ) : (
@@ -61,8 +69,8 @@ function Repair({ url, isOff }: { url: string; isOff: boolean }) {
           <Meter label="Ranges compared" share={progress.spans ? progress.spansDone / progress.spans : 1} />
           <p role="status" className="text-muted text-xs">
             {progress.finished ? "done: " : ""}
-            {count(progress.spansDone)} of {count(progress.spans)} ranges compared, {count(progress.pulled)} records
-            taken, {count(progress.pushed)} given
+            {count(progress.spansDone)} of {count(progress.spans)} ranges compared, {count(progress.pulled)}{" "}
+            records taken, {count(progress.pushed)} given
           </p>
           {Object.entries(progress.missing).map(([owner, why]) => (
             <Quiet key={owner}>{`not compared with ${owner}: ${why}`}</Quiet>

@@ -61,7 +61,10 @@ export function NodesPart({ snapshot, urls, heardAt, samples }: Props) {
           <Choice
             label="Zone"
             value={zone}
-            options={[{ value: "", text: zones.length === 1 ? "all" : `all ${zones.length} zones` }, ...zones]}
+            options={[
+              { value: "", text: zones.length === 1 ? "all" : `all ${zones.length} zones` },
+              ...zones,
+            ]}
             onChoice={setZone}
             className="w-48"
           />
