@@ -43,7 +43,7 @@ class ClusterFacts:
 
     epoch: int
     topology: str
-    """What goes on in that epoch, in words."""
+    """What that epoch changes, in words."""
     conditions: Mapping[str, str]
     """The condition of each member, by URL."""
     generations: Mapping[str, int]

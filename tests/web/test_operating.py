@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.browser import open_live, violations, watched_page
-from tests.support.clusters import USUAL, Node, RunningCluster, limedb, running_cluster
+from tests.support.clusters import USUAL, Node, RunningCluster, limedb, read_cluster, running_cluster
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -26,7 +26,7 @@ def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCluste
 @pytest.fixture
 def added(operated: RunningCluster) -> Node:
     """One member more, which a test takes away."""
-    node = operated.add()
+    node = read_cluster(operated.folder).add()
     wait_for("the new member", lambda: members(operated).get(node.url) == "normal", limit=60)
     return node
 
