@@ -1,10 +1,11 @@
 """What an operator does from the dashboard: changes are planned first, roles hold, a switch allows none."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
 
 from tests.support.browser import open_live, violations, watched_page
 from tests.support.clusters import USUAL, Node, RunningCluster, limedb, read_cluster, running_cluster
@@ -14,6 +15,8 @@ pytestmark = pytest.mark.cluster
 
 CHANGE_MS = 60_000
 """What a change may take on a busy machine."""
+PLAN_MS = 2_000
+"""In which a page shows a plan that it has."""
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +87,24 @@ def test_a_dead_node_is_removed(console: Page, operated: RunningCluster, added: 
     left = len(members(operated)) - 1
     operated.kill(added.name)
     view = operate(console, added.url)
-    view.get_by_role("button", name="Remove…").click(timeout=CHANGE_MS)
-    console.get_by_role("dialog", name="Remove?").get_by_role("button", name="Remove", exact=True).click()
+    remove, plan = view.get_by_role("button", name="Remove…"), console.get_by_role("dialog", name="Remove?")
+    expect(remove).to_be_visible(timeout=CHANGE_MS)
+    wait_for("a majority to take it for dead", lambda: is_planned(remove, plan))
+    plan.get_by_role("button", name="Remove", exact=True).click()
     console.get_by_role("link", name="Overview").click()
     expect(console.get_by_label("Summary")).to_contain_text(f"of {left}", timeout=CHANGE_MS)
+
+
+def is_planned(action: Locator, plan: Locator) -> bool:
+    """Whether a plan is shown after a click, and no refusal: a node may not have noticed yet what others have."""
+    with action.page.expect_response(re.compile("AdminService/Remove")) as answer:
+        action.click()
+    answer.value.finished()
+    try:
+        plan.wait_for(timeout=PLAN_MS)
+    except TimeoutError:
+        return False
+    return True
 
 
 def test_a_repair_shows_how_far_it_is(console: Page, operated: RunningCluster) -> None:
