@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, TimeoutError, expect
+from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import TimeoutError as TooLateError
 
 from tests.support.browser import open_live, violations, watched_page
 from tests.support.clusters import USUAL, Node, RunningCluster, limedb, read_cluster, running_cluster
@@ -96,13 +97,13 @@ def test_a_dead_node_is_removed(console: Page, operated: RunningCluster, added: 
 
 
 def is_planned(action: Locator, plan: Locator) -> bool:
-    """Whether a plan is shown after a click, and no refusal: a node may not have noticed yet what others have."""
+    """Whether a plan is shown after a click: a node that hasn't noticed the death yet refuses."""
     with action.page.expect_response(re.compile("AdminService/Remove")) as answer:
         action.click()
     answer.value.finished()
     try:
         plan.wait_for(timeout=PLAN_MS)
-    except TimeoutError:
+    except TooLateError:
         return False
     return True
 

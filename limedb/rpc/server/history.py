@@ -58,15 +58,20 @@ class HistoryReport:
         self, url: str, span: Span, asked: cluster_pb2.GetHistoryRequest, deadline: float
     ) -> tuple[cluster_pb2.NodeHistory, list[ClusterEvent]]:
         """One node's figures and events, or the reason why there are none."""
-        if url == self._sources.view.own_url:
-            return await self._own(span), self._sources.events.events(span.from_ms)
+        try:
+            if url == self._sources.view.own_url:
+                return await self._own(span), self._sources.events.events(span.from_ms)
+            return await self._of_peer(url, asked, deadline)
+        except LimeDBError as error:
+            return cluster_pb2.NodeHistory(url=url, error=str(error)), []
+
+    async def _of_peer(
+        self, url: str, asked: cluster_pb2.GetHistoryRequest, deadline: float
+    ) -> tuple[cluster_pb2.NodeHistory, list[ClusterEvent]]:
         seconds = min(PEER_SECONDS, deadline - self._sources.clock.monotonic())
         request = cluster_pb2.GetHistoryRequest(nodes=[url])
         request.MergeFrom(asked)
-        try:
-            answer = await self._sources.history_of_peer(url, request, seconds)
-        except LimeDBError as error:
-            return cluster_pb2.NodeHistory(url=url, error=str(error)), []
+        answer = await self._sources.history_of_peer(url, request, seconds)
         found = next((node for node in answer.nodes if node.url == url), cluster_pb2.NodeHistory(url=url))
         return found, convert.events_from(answer.events)
 

@@ -58,9 +58,9 @@ class Peers:
 
 
 class Asked:
-    """A servicer, what it stands on, and how to ask it."""
+    """A servicer, what it stands on, and how to ask it. facts: sources that differ."""
 
-    def __init__(self) -> None:
+    def __init__(self, **facts: Any) -> None:
         self.cluster, self.clock, self.peers = FakeCluster(HandClock()), HandClock(), Peers()
         self.cluster.clock = self.clock
         self.figures, self.events = History(), EventLog(OWN)
@@ -69,6 +69,7 @@ class Asked:
             figures=self.figures,
             events=self.events,
             history_of_peer=self.peers.history,
+            **facts,
         )
         deadlines = Deadlines(cast("Any", self.clock), 10.0)
         self.servicer = ClusterServicer(self.sources, Checks(10), deadlines)
@@ -101,6 +102,14 @@ def test_it_has_its_own_figures_those_of_others_and_the_reason_where_there_are_n
     assert 0.1 < own.points[0].operations[0].p50_ms <= 0.25
     assert (own.since_ms, other.points[0].cpu_percent) == (50 * STEP_MS, 7)
     assert (dead.error, list(dead.points)) == (f"{DEAD} is away", [])
+
+
+def test_a_node_that_can_compute_nothing_now_says_so_and_has_the_others() -> None:
+    async def refuse(_work: object) -> None:
+        raise UnavailableError("too much work waits")
+
+    own, other, _ = Asked(compute=refuse)().nodes
+    assert (own.url, own.error, other.points[0].cpu_percent) == (OWN, "too much work waits", 7)
 
 
 def test_others_are_asked_for_their_own_part_and_for_the_same_time() -> None:
