@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 import click
 
 from limedb.aio.retrying import Patience
+from limedb.core.conditions import condition, is_known
 from limedb.core.report import ChangePlan, ChangeStatus
 from limedb.errors import LimeDBError
-from limedb.operator.admin import AdminClient, AdminStatus, RepairState, ScrubState
+from limedb.operator.admin import AdminClient, AdminStatus, NodeStatus, RepairState, ScrubState
+from limedb.operator.silence import no_data
 
 LOOK_SECONDS = 0.5
 """The time between two requests for the progress of a change."""
@@ -32,13 +34,20 @@ def show_status(status: AdminStatus) -> None:
     )
     for node in status.nodes:
         click.echo(
-            f"{node.url:<32} {node.standing or 'no member':<10} {node.status or 'unknown':<8}"
-            f" {node.share:>7.2%} {node.keys:>10} keys {node.zone}".rstrip()
+            f"{node.url:<32} {node.standing or 'no member':<10} {condition(node.status, node.reachable):<11}"
+            f" {node.share:>7.2%} {_keys(node):>15} {node.zone}".rstrip()
         )
     if status.change:
         click.echo(f"running: {status.change.what} ({status.change.phase}), {_words(status.change)}")
     for problem in status.problems:
         click.echo(f"! {problem}")
+
+
+def _keys(node: NodeStatus) -> str:
+    """How many keys a node holds, or since when nobody knows."""
+    if is_known(node.status, node.reachable):
+        return f"{node.keys} keys"
+    return no_data(time.time(), node.lag)
 
 
 def _founded(founded_ms: int) -> str:

@@ -16,6 +16,7 @@ from limedb.cli.options import COUNT, command, patience_option, target_option
 from limedb.cli.output import JSON, RAW, TABLE, echo, echo_json, output_option, show_rows, size, table
 from limedb.errors import LimeDBError, UnavailableError
 from limedb.operator.cluster import ClusterSample, NodeSample, cluster_client
+from limedb.operator.silence import no_data
 from limedb.tls.target import Target
 
 LATE_SECONDS = 5.0
@@ -87,21 +88,31 @@ def _paced(samples: Iterable[ClusterSample], interval: float) -> Iterator[Cluste
 
 def _screen(sample: ClusterSample) -> str:
     moment = time.strftime("%H:%M:%S", time.localtime(sample.time))
-    total = sum(node.load.requests_per_second for node in sample.nodes if node.load)
+    loads = [node.load for node in sample.nodes if node.load and node.is_known]
+    total = sum(load.requests_per_second for load in loads)
+    active = sum(node.condition == "active" for node in sample.members)
     head = (
-        f"{moment}  epoch {sample.epoch} ({sample.phase}), {len(sample.nodes)} nodes,"
+        f"{moment}  epoch {sample.epoch} ({sample.phase}), {active} of {len(sample.members)} nodes active,"
         f" {total:,.0f} requests/s, as {sample.node_url} sees it"
     )
     change = f"\nrunning: {sample.change}" if sample.change else ""
-    return f"{head}{change}\n{table(_COLUMNS, [_row(node) for node in sample.nodes])}"
+    silent = "".join(f"\n! {node.url}: {words}" for node in sample.nodes if (words := _silence(sample, node)))
+    return f"{head}{change}\n{table(_COLUMNS, [_row(node) for node in sample.nodes])}{silent}"
+
+
+def _silence(sample: ClusterSample, node: NodeSample) -> str:
+    """Why a row has no figures; empty: it has some."""
+    return "" if node.is_known else no_data(sample.time, node.lag)
 
 
 def _row(node: NodeSample) -> tuple[object, ...]:
-    known = (node.url, node.status or "unknown", node.keys, f"{node.share:.1%}")
-    if (load := node.load) is None:
+    status = node.condition if node.standing else f"{node.condition}, no member"
+    known = (node.url, status, node.keys if node.is_known else "-", f"{node.share:.1%}")
+    if (load := node.load) is None or not node.is_known:
         return (*known, *["-"] * 9)
     return (
-        *known, load.requests_per_second, load.gets_per_second, load.sets_per_second, load.dels_per_second,
+        *known,
+        load.requests_per_second, load.gets_per_second, load.sets_per_second, load.dels_per_second,
         f"{load.average_latency_ms:.2f}", f"{load.error_rate:.1%}", load.cpu_percent,
         size(load.memory_bytes), size(load.disk_bytes),
     )  # fmt: skip

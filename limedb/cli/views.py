@@ -3,13 +3,16 @@
 Tested in tests/cli/test_commands.py.
 """
 
+import time
 from collections.abc import Iterable
 
 import click
 
 from limedb.cli.options import command, target_option, timeout_option
 from limedb.cli.output import JSON, RAW, TABLE, echo_json, output_option, show_rows
+from limedb.core.conditions import condition, is_known
 from limedb.operator.cluster import View, cluster_client
+from limedb.operator.silence import no_data
 from limedb.tls.target import Target
 
 _WHOLE = 1 << 64
@@ -38,25 +41,30 @@ def status(shape: str, target: Target, timeout: float) -> None:
         f" {response['totalNodes']} nodes active, {response['replicationFactor']} replicas of each key"
     )
     columns = ("NODE", "ZONE", "MEMBER", "STATUS", ">KEYS", ">OWNS", ">LAG S", ">REQ/S")
-    show_rows(shape, columns, _members(response), head)
+    show_rows(shape, columns, [_member(member) for member in response["members"]], head)
+    for member in response["members"]:
+        if shape == TABLE and not _is_known(member):
+            click.echo(f"! {member['url']}: {no_data(time.time(), member['lag'])}")
     if response["problem"]:
         click.echo(f"! {response['nodeUrl']} takes no requests: {response['problem']}", err=shape == RAW)
 
 
-def _members(response: View) -> list[tuple[object, ...]]:
-    return [
-        (
-            member["url"],
-            member["zone"] or "-",
-            member["standing"],
-            member["status"] or "unknown",
-            member["keys"],
-            f"{member['share']:.1%}",
-            member["lag"],
-            member["load"]["requestsPerSecond"] if "load" in member else "-",
-        )
-        for member in response["members"]
-    ]
+def _member(member: View) -> tuple[object, ...]:
+    is_heard = _is_known(member)
+    return (
+        member["url"],
+        member["zone"] or "-",
+        member["standing"],
+        condition(member["status"], member["reachable"]),
+        member["keys"] if is_heard else "-",
+        f"{member['share']:.1%}",
+        member["lag"],
+        member["load"]["requestsPerSecond"] if is_heard and "load" in member else "-",
+    )
+
+
+def _is_known(member: View) -> bool:
+    return is_known(member["status"], member["reachable"])
 
 
 @command(
@@ -81,7 +89,7 @@ def ring(shape: str, target: Target, timeout: float) -> None:
         (url, response["virtualNodeDistribution"][url], f"{share:.2%}", f"{share / even - 1:+.1%}")
         for url, share in ((url, _share(response["ranges"].get(url, ()))) for url in response["allNodes"])
     ]
-    show_rows(shape, ("NODE", ">POINTS", ">OWNS", ">DEVIATION"), rows)
+    show_rows(shape, ("NODE", ">POINTS", ">FIRST OWNER", ">DEVIATION"), rows)
 
 
 def _share(ranges: Iterable[View]) -> float:

@@ -122,4 +122,4 @@ def error_of(key: str, outcome: Outcome, is_write: bool) -> LimeDBError | None:
         late.nothing_written = is_write  # it was never sent
         return late
     where = f" at {outcome.address}" if outcome.address else ""
-    return UnavailableError(f"nothing answers{where}: {outcome.reason}")
+    return UnavailableError(f"no node answers{where}: {outcome.reason}")

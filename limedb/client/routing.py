@@ -144,7 +144,7 @@ class Routing:
         for address in self._seeds:
             if reason := await asyncio.to_thread(why, Target(address, self._tls)):
                 return UnavailableError(f"{address}: {reason}; tls_ca, tls_cert and tls_key name the files")
-        return UnavailableError(f"nothing answers: {self.trouble()}; is a node or Envoy running there?")
+        return UnavailableError(f"no node answers: {self.trouble()}; is a node or Envoy running there?")
 
     def no_way(self) -> LimeDBError:
         """Return the error of a call that has no way: a WrongClusterError if all addresses lead to another
@@ -156,7 +156,7 @@ class Routing:
         misled = self._misled()
         if not self._is_closed and misled is not None and self._is_misled():
             return WrongClusterError(misled.node_url, misled.cluster_id, misled.asked)
-        return UnavailableError(f"nothing answers: {self.trouble()}")
+        return UnavailableError(f"no node answers: {self.trouble()}")
 
     def trouble(self) -> str:
         """Return why there is no way."""

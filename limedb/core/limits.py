@@ -28,6 +28,10 @@ MAX_ATTEMPT = 1_000_000
 """The greatest number of an attempt of one write."""
 MAX_TTL_MS = 100 * 365 * 24 * 3600 * 1000
 """The longest time to live, in milliseconds: a hundred years."""
+DEFAULT_HISTORY_SECONDS = 900
+"""How far a report on the past goes back."""
+USUAL_POINTS, MOST_POINTS = 180, 1000
+"""The steps of such a report: unless a request says otherwise, and at most."""
 MIN_WATCH_MS, DEFAULT_WATCH_MS, MAX_WATCH_MS = 100, 1000, 30_000
 """Milliseconds between two messages of WatchCluster. Envoy ends streams that are silent for a minute."""
 MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE = 1000, 20

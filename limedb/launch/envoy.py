@@ -285,6 +285,7 @@ def _values(options: EnvoyOptions) -> dict[str, object]:
         "local_codes": local_replies.CODES,
         "connect_codes": local_replies.CONNECT_CODES,
         "unknown_method_details": local_replies.UNKNOWN_METHOD,
+        "no_node_page": local_replies.NO_NODE_PAGE,
         "local_details": local_replies.DETAILS,
         "replies": local_replies.replies(unknown_node),
         "unknown_path": local_replies.UNKNOWN_PATH,

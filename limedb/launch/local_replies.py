@@ -57,6 +57,22 @@ OUTCOMES = (
     Outcome(("UF", "UH", "UO", "NC"), str(_UNSENT), rest.details_of(_UNSENT)),
 )
 
+NO_NODE_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>No node answers · LimeDB</title>
+<main>
+<h1>No node of this cluster answers</h1>
+<p>Envoy runs here, but it reached no node: %LOCAL_REPLY_BODY%.</p>
+<p>On the machine of the cluster, <code>limedb cluster status</code> shows which nodes run,
+<code>limedb cluster logs</code> why one doesn't, and <code>limedb cluster start</code> starts them.</p>
+<p><a href="">Try again</a></p>
+</main>
+</html>
+"""
+"""What a browser shows in place of a page of the dashboard; it may have no style and no script of its own."""
+
 UNKNOWN_METHOD = rest.details_of(UnsupportedError("method", "Envoy publishes no such call"))
 """Of the answer to a gRPC call of a method that Envoy doesn't publish: UNIMPLEMENTED, as in gRPC.
 Clients in Go show the text of the details, and not the one beside them.

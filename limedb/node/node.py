@@ -17,6 +17,7 @@ from limedb.aio.aside import Aside
 from limedb.aio.supervisor import Supervisor
 from limedb.cluster.topology.store import new_id
 from limedb.config import Config
+from limedb.core.cluster_events import EventLog
 from limedb.core.problems import Problem
 from limedb.engine import Engine, World
 from limedb.errors import LimeDBError
@@ -152,7 +153,8 @@ class Node:
         for problems in (self._memory.problems, self._limits.problems, self._watchman.problems):
             self._engine.problems.add(problems)
         self._engine.problems.add(self._encryption.problems)
-        server = self._services(telemetry).server()
+        services = self._services(telemetry)
+        server = services.server()
         await server.start(self._encryption.listeners())
         self._stack.push_async_callback(server.stop, DRAIN_SECONDS)
         self._engine.problems.add(self._own_problems)
@@ -166,6 +168,7 @@ class Node:
                 **files.watches(),
                 "the taking over of a Go LimeDB's file": take_over.run,
                 "the node's health": lambda: self._attend(server),
+                "the watch for events": services.event_watch().run,
             }
         )
 
@@ -215,6 +218,7 @@ class Node:
             tracing=telemetry.tracing,
             peer_states=self._peer_states,
             aside=self._aside,
+            events=EventLog(self._config.node_url),
             phase=lambda: self._phase,
         )
 

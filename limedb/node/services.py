@@ -12,12 +12,14 @@ from functools import partial
 
 from limedb.aio.aside import Aside
 from limedb.config import Config
+from limedb.core.cluster_events import EventLog
 from limedb.core.report import RotFigures
 from limedb.engine import Engine
 from limedb.node.access import Access
 from limedb.node.encryption import Encryption
 from limedb.node.exposure import NodeExposure
 from limedb.node.settings import max_answer_bytes
+from limedb.node.telemetry_source import refusals
 from limedb.observability.figures import Figures
 from limedb.observability.watchman import Watchman
 from limedb.ports import CallTracing, Clock
@@ -28,6 +30,7 @@ from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.cluster import ClusterServicer
 from limedb.rpc.server.dashboard import DashboardServicer
 from limedb.rpc.server.deadlines import Deadlines
+from limedb.rpc.server.event_watch import EventWatch
 from limedb.rpc.server.gossip import GossipServicer
 from limedb.rpc.server.key_streams import KeyStreams
 from limedb.rpc.server.kv import KVServicer
@@ -58,6 +61,7 @@ class Services:
     tracing: CallTracing | None
     peer_states: PeerStates
     aside: Aside
+    events: EventLog
     phase: Callable[[], Phase]
 
     def server(self) -> Server:
@@ -113,6 +117,10 @@ class Services:
         server.add(replica, of_peers=True, check=addressee)
         return server
 
+    def event_watch(self) -> EventWatch:
+        """Return what notes events; it doesn't look yet."""
+        return EventWatch(self._sources(), partial(refusals, self.memory, self.limits))
+
     def _sources(self) -> ClusterSources:
         engine = self.engine
         return ClusterSources(
@@ -135,4 +143,7 @@ class Services:
             problems_of_peer=self.peer_states.problems,
             founded_ms=lambda: engine.topology_store.saved.founded_ms,
             compute=self.aside,
+            figures=self.figures.history,
+            events=self.events,
+            history_of_peer=self.peer_states.history,
         )

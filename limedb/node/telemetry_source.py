@@ -10,6 +10,7 @@ from limedb.config import Config
 from limedb.observability.figures import Figures
 from limedb.observability.telemetry import Source
 from limedb.ports import Store
+from limedb.rpc.server.limits import Limits
 from limedb.rpc.server.memory import Memory
 
 
@@ -34,3 +35,19 @@ def telemetry_source(
         days_left,
         lambda: {**limits(), ("MAX_CALLS", "node"): memory.calls.counted.refused},
     )
+
+
+def _a(kind: str) -> str:
+    """The kind of a limit's bearer with its article."""
+    return f"an {kind}" if kind[0] in "aeiou" else f"the {kind}"
+
+
+def refusals(memory: Memory, limits: Limits) -> dict[str, int]:
+    """How much a node has refused since its start, by the reason in words."""
+    full = {f"there was no memory for {share.name}": share.refused for share in memory.shares}
+    reached = {
+        f"the limit {name} of {_a(kind)} was reached": count
+        for (name, kind), count in limits.counts().items()
+    }
+    calls = {"MAX_CALLS of the node was reached": memory.calls.counted.refused}
+    return {reason: count for reason, count in (full | reached | calls).items() if count}

@@ -23,14 +23,16 @@ from opentelemetry.sdk.metrics.export import (
     ScopeMetrics,
 )
 
+from limedb.core.history import DURATION_BOUNDS
 from limedb.errors import LimeDBError
-from limedb.observability.metrics import DURATION_BOUNDS, RequestSeries
+from limedb.observability.metrics import RequestSeries, parts_of
 from limedb.observability.telemetry import Source
 
 SCOPE = "limedb"
 NODE_URL = "limedb.node.url"
 METHOD = "rpc.method"
 CODE = "rpc.response.status_code"
+OPERATION = "limedb.operation"
 SHARE = "limedb.memory.share"
 CERTIFICATE = "limedb.certificate"
 LIMIT, LIMIT_OF = "limedb.limit", "limedb.limit.of"
@@ -113,11 +115,17 @@ def _observe(read: Read, node_url: str) -> list[Observation]:
 
 
 def _requests(source: Source) -> list[tuple[float, Mapping[str, str]]]:
-    return [(one.count, {METHOD: one.method, CODE: one.code}) for one in source.requests.series()]
+    return [(one.count, _attributes(one)) for one in source.requests.series()]
+
+
+def _attributes(one: RequestSeries) -> dict[str, str]:
+    """A session's requests have their operation besides: its method is one for all of them."""
+    method, operation = parts_of(one.method)
+    return {METHOD: method, CODE: one.code, **({OPERATION: operation} if operation else {})}
 
 
 def _operations(source: Source) -> list[tuple[float, Mapping[str, str]]]:
-    return [(count, {"limedb.operation": kind}) for kind, count in source.requests.operations().items()]
+    return [(count, {OPERATION: kind}) for kind, count in source.requests.operations().items()]
 
 
 def _peers(source: Source) -> list[tuple[float, Mapping[str, str]]]:
@@ -160,7 +168,7 @@ class MetricExporter(OTLPMetricExporter):
 
     def _point(self, one: RequestSeries, now_ns: int) -> HistogramDataPoint:
         return HistogramDataPoint(
-            attributes={METHOD: one.method, CODE: one.code, NODE_URL: self._source.node_url},
+            attributes={**_attributes(one), NODE_URL: self._source.node_url},
             start_time_unix_nano=self._started_ns,
             time_unix_nano=now_ns,
             count=one.count,

@@ -14,15 +14,11 @@ from typing import Literal
 
 import psutil
 
+from limedb.core.history import DURATION_BOUNDS, OPERATIONS
 from limedb.observability.slow_requests import SlowRequests
 from limedb.ports import RequestFigures
 
 Operation = Literal["get", "set", "delete"]
-
-DURATION_BOUNDS = (
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-)  # fmt: skip
-"""Upper ends of the duration buckets, in seconds; one more bucket takes longer durations."""
 
 FAILURES = frozenset(
     {"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNKNOWN", "DATA_LOSS"}
@@ -35,11 +31,33 @@ SHORTEST_SECONDS = 1.0
 """The least time for a rate: over a shorter one it would fluctuate just after the start."""
 
 
+_KEPT_APART = {
+    "Get": "get", "Set": "set", "SetDirect": "set", "Delete": "delete",
+    "BatchGet": "batch_get", "BatchSet": "batch_set",
+}  # fmt: skip
+
+
+def parts_of(name: str) -> tuple[str, str]:
+    """The method that requests were counted under, such as KVService/Get; of a session's requests, which are
+    counted as KVService/Session (set), the operation besides, else "".
+    """
+    method, _, operation = name.partition(" (")
+    return method, operation.removesuffix(")")
+
+
+def kind_of(name: str) -> str:
+    """The kind of a method's requests, one of core/history's OPERATIONS."""
+    method, operation = parts_of(name)
+    kind = operation or _KEPT_APART.get(method.removeprefix("KVService/"), "")
+    return kind if kind in OPERATIONS else "other"
+
+
 @dataclass(frozen=True, slots=True)
 class RequestSeries:
     """All requests of one method that ended with one code since the start."""
 
     method: str
+    """As KVService/Get, or as `session_method` has it."""
     code: str
     seconds: float
     """The sum of their durations."""
@@ -95,7 +113,7 @@ class RequestStats:
         counter.buckets[bisect_left(DURATION_BOUNDS, seconds)] += 1
         counter.seconds += seconds
         if seconds > self._slow_seconds:
-            self._report_slow(method, code, seconds)
+            self._report_slow(parts_of(method)[0], code, seconds)
 
     def count_operations(self, kind: Operation, n: int = 1) -> None:
         """Count n keys read, set or deleted; each key of a batch counts."""
@@ -128,6 +146,22 @@ class RequestStats:
             RequestSeries(method, code, counter.seconds, tuple(counter.buckets))
             for (method, code), counter in self._counters.copy().items()
         ]
+
+    def buckets(self) -> dict[str, list[int]]:
+        """The counts of durations since the start, by core/history's OPERATIONS, without those of streams."""
+        found: dict[str, list[int]] = {}
+        for one in self.series():
+            if one.method not in self._streams:
+                before = found.get(kind := kind_of(one.method), [0] * len(one.buckets))
+                found[kind] = [a + b for a, b in zip(before, one.buckets, strict=True)]
+        return found
+
+    def totals(self) -> tuple[int, int]:
+        """How many requests there were since the start, and how many of them failed by the server's fault or
+        reach.
+        """
+        totals = self._totals(0.0)
+        return totals.requests, totals.failures
 
     def operations(self) -> dict[Operation, int]:
         """How many keys were read, set and deleted since the start."""
@@ -180,6 +214,11 @@ class ProcessStats:
     def __init__(self, now: float, read: Callable[[], Usage] | None = None) -> None:
         self._read = read or usage_reader()
         self._started, self._at, self._usage, self._cpu_percent = now, now, self._read(), 0.0
+
+    @property
+    def usage(self) -> Usage:
+        """The use at the last tick."""
+        return self._usage
 
     def sample(self, now: float) -> None:
         """Measure. Call it about once a second."""

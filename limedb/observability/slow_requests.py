@@ -55,6 +55,7 @@ class SlowRequests:
         self._passes: deque[Span] = deque(maxlen=KEPT)
         self._stalls: deque[Span] = deque(maxlen=KEPT)
         self._pass_began, self._due = 0.0, float("inf")
+        self._longest = 0.0
 
     def report(self, method: str, code: str, seconds: float) -> None:
         """Log a request that has just ended, within its task. code: the name of its status."""
@@ -90,10 +91,16 @@ class SlowRequests:
             while True:
                 self._due = self._now() + LOOK_SECONDS
                 await asyncio.sleep(LOOK_SECONDS)
+                self._longest = max(self._longest, self._now() - self._due)
                 self._stalls += self._stall()
         finally:
             self._due = float("inf")
             gc.callbacks.remove(self._collected)
+
+    def take_longest(self) -> float:
+        """The longest time for which the event loop stood still since the last call, in seconds."""
+        longest, self._longest = self._longest, 0.0
+        return longest
 
     def _stall(self) -> list[Span]:
         """The stall that lasts until now, if there is one."""

@@ -26,7 +26,7 @@ from limedbpb.v1 import admin_pb2, admin_pb2_grpc, cluster_pb2
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
     """A node as another sees it. standing: empty if it is not a member. status: active, stale, dead, or empty
-    if the other never heard of it. share: of all tokens, 0 to 1.
+    if the other never heard of it. share: of all tokens, 0 to 1. lag: seconds since its last heartbeat.
     """
 
     url: str
@@ -35,6 +35,8 @@ class NodeStatus:
     zone: str
     share: float
     keys: int
+    reachable: bool
+    lag: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,9 @@ def _status(answer: admin_pb2.GetStatusResponse) -> AdminStatus:
 
 
 def _node(node: cluster_pb2.ClusterNode) -> NodeStatus:
-    return NodeStatus(node.url, node.standing, node.status, node.zone, node.share, node.keys)
+    return NodeStatus(
+        node.url, node.standing, node.status, node.zone, node.share, node.keys, node.reachable, node.lag
+    )
 
 
 def _change(change: cluster_pb2.Change) -> ChangeStatus:

@@ -15,6 +15,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from limedb.core.conditions import condition, is_known
 from limedb.core.membership import NodeLoad
 from limedb.operator.calls import Caller
 from limedb.operator.connections import connection
@@ -29,7 +30,9 @@ View: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class NodeSample:
-    """A node at one moment, as the answering node knows it. load: None if it reported none."""
+    """A node at one moment, as the answering node knows it. standing: empty if it is not a member. lag:
+    seconds since its last heartbeat. load: None if it reported none.
+    """
 
     url: str
     zone: str
@@ -38,7 +41,18 @@ class NodeSample:
     lag: float
     keys: int
     share: float
+    reachable: bool
     load: NodeLoad | None
+
+    @property
+    def condition(self) -> str:
+        """active, stale, unreachable, dead or unknown."""
+        return condition(self.status, self.reachable)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its last figures are those of now."""
+        return is_known(self.status, self.reachable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,11 @@ class ClusterSample:
     nodes: tuple[NodeSample, ...]
     change: str
     as_view: View
+
+    @property
+    def members(self) -> tuple[NodeSample, ...]:
+        """The nodes that are members."""
+        return tuple(node for node in self.nodes if node.standing)
 
 
 class ClusterClient(Caller):
@@ -151,5 +170,6 @@ def _node(node: cluster_pb2.ClusterNode) -> NodeSample:
         lag=node.lag,
         keys=node.keys,
         share=node.share,
+        reachable=node.reachable,
         load=load_from(node.load) if node.HasField("load") else None,
     )

@@ -65,6 +65,7 @@ def _node(node: cluster_pb2.ClusterNode) -> NodeRow:
         status=node.status,
         zone=node.zone,
         share=node.share,
+        reachable=node.reachable,
         keys=node.keys,
         lag=node.lag,
         generation=node.generation,

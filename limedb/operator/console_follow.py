@@ -14,6 +14,7 @@ import grpc
 from limedb.aio.retrying import LONGEST_LOOK_SECONDS, Pauses
 from limedb.aio.whole_reads import whole
 from limedb.operator import console_convert as convert
+from limedb.operator.call_errors import reason_of
 from limedb.operator.console_values import Lost, Sample
 from limedb.tls.bearer import Token
 from limedb.tls.dialling import open_aio_channel
@@ -94,8 +95,7 @@ class Follower:
                 ):
                     yield convert.sample(address, answer)
             except grpc.aio.AioRpcError as error:
-                gone = error.code() is grpc.StatusCode.UNAVAILABLE
-                reason = "nothing answers" if gone else f"{error.code().name}: {error.details()}"
+                reason = reason_of(error)
             except TimeoutError:
                 reason = f"silent for {self._silence:g} s"
             finally:

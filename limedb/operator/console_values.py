@@ -9,16 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from limedb.core.conditions import condition, is_known
 from limedb.core.membership import NodeLoad
 
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
     """A node as another sees it. standing: empty if it is not a member. status: active, stale, dead, or empty
-    if the other never heard of it. share: of all tokens; the shares of all members add up to the number of
-    replicas. lag: seconds since a heartbeat. generation: when its process started, in ms since 1970. hints:
-    bytes that wait for its return. clock_offset: ms by which its clock is ahead. load: None if unknown.
-    address: its host:port.
+    if the other never heard of it. share: of all keys it holds a replica of; the shares of all members add up
+    to the number of replicas. reachable: whether the other can reach it. lag: seconds since a heartbeat.
+    generation: when its process started, in ms since 1970. hints: bytes that wait for its return.
+    clock_offset: ms by which its clock is ahead. load: None if unknown. address: its host:port.
     """
 
     url: str
@@ -26,6 +27,7 @@ class NodeRow:
     status: str = "active"
     zone: str = ""
     share: float = 0.0
+    reachable: bool = True
     keys: int = 0
     lag: float = 0.0
     generation: int = 0
@@ -35,6 +37,16 @@ class NodeRow:
     clock_offset: int | None = None
     load: NodeLoad | None = None
     address: str = ""
+
+    @property
+    def condition(self) -> str:
+        """active, stale, unreachable, dead or unknown."""
+        return condition(self.status, self.reachable)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its last figures are those of now."""
+        return is_known(self.status, self.reachable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,11 @@ class Sample:
     status: str = "active"
     problem: str = ""
     change: ChangeSample | None = None
+
+    @property
+    def members(self) -> tuple[NodeRow, ...]:
+        """The nodes that are members."""
+        return tuple(node for node in self.nodes if node.standing)
 
     @property
     def by_url(self) -> Mapping[str, NodeRow]:

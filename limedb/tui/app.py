@@ -24,7 +24,7 @@ from limedb.tui.cluster import Cluster
 from limedb.tui.data_pane import DataPane
 from limedb.tui.dialogs import DeleteDialog, KeyDialog, SetDialog
 from limedb.tui.drafts import Draft, Present, draft_of
-from limedb.tui.figures import Cell, short
+from limedb.tui.figures import Cell, Line, short
 from limedb.tui.help import HelpDialog
 from limedb.tui.panes import EventsPane, LinesPane, NodesTable
 from limedb.tui.session import TuiSession
@@ -72,18 +72,18 @@ class LimeApp(App[None]):
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
         self.theme = (LIGHT if light else DARK).name
-        self._shares = ring.Shares()
         self.cluster = Cluster(str(target))
 
     def compose(self) -> ComposeResult:
         """Yield a headline, two tabs, and the keys."""
         yield Static(id="headline")
         yield Static(id="progress")
+        yield Static(id="silence")
         with TabbedContent(initial="cluster"):
             with TabPane("Cluster", id="cluster"):
                 yield NodesTable()
                 with Horizontal(id="middle"):
-                    yield LinesPane("Ring: share of each node", "ring")
+                    yield LinesPane("Owns: share of all keys", "ring")
                     yield LinesPane("Gossip", "gossip")
                 yield EventsPane("Events", "events")
             with TabPane("Data", id="data"):
@@ -116,15 +116,19 @@ class LimeApp(App[None]):
         other = Cell(" · another cluster: c continues here", "bad")
         headline = (*self.cluster.headline(), *((other,) if self._session.other_cluster else ()))
         self.query_one("#headline", Static).update(content([headline]))
-        progress = self.cluster.progress(BAR)
-        line = self.query_one("#progress", Static)
-        line.display = progress is not None
-        line.update(content([progress or ()]))
+        self._show_line("#progress", self.cluster.progress(BAR))
+        self._show_line("#silence", self.cluster.silence())
         self.query_one(EventsPane).show_events(self.cluster.events)
-        if (sample := self.cluster.sample) is not None:
-            self.query_one(NodesTable).show(sample.nodes, self.cluster.histories())
+        if nodes := self.cluster.nodes():
+            self.query_one(NodesTable).show(nodes, self.cluster.histories())
             pane = self.query_one("#ring", LinesPane)
-            pane.show(ring.bars(sample.nodes, self._shares.of(sample), pane.room))
+            pane.show(ring.bars(nodes, pane.room))
+
+    def _show_line(self, name: str, line: Line | None) -> None:
+        """Show a line that isn't always there."""
+        widget = self.query_one(name, Static)
+        widget.display = line is not None
+        widget.update(content([line or ()]))
 
     @on(DataTable.RowHighlighted, "#nodes")
     @work(group="gossip", exclusive=True)

@@ -49,18 +49,18 @@ def _of_node(before: NodeRow, after: NodeRow) -> Iterator[NodeEvent]:
     name = short(after.url)
     if before.generation and after.generation > before.generation:
         yield NodeEvent(f"{name} was restarted", "accent")
-    if after.status != before.status:
-        yield _of_status(name, after)
+    if after.condition != before.condition:
+        yield _of_condition(name, after)
     if after.standing != before.standing:
         standing = {"normal": "is a member", "": "is no longer a member"}
         yield NodeEvent(f"{name} {standing.get(after.standing, f'is {after.standing}')}", "accent")
 
 
-def _of_status(name: str, node: NodeRow) -> NodeEvent:
+def _of_condition(name: str, node: NodeRow) -> NodeEvent:
     silent = f"no heartbeat for {seconds(node.lag)}"
-    if node.status == "active":
+    if node.condition == "active":
         return NodeEvent(f"{name} is active again", "good")
-    return NodeEvent(f"{name} is {node.status}: {silent}", "bad" if node.status == "dead" else "warn")
+    return NodeEvent(f"{name} is {node.condition}: {silent}", "warn" if node.condition == "stale" else "bad")
 
 
 def _of_topology(before: Sample, after: Sample) -> Iterator[NodeEvent]:

@@ -5,14 +5,18 @@ Samples in, headline and events out. It must never read a clock or call the clus
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from limedb.operator.console_values import ChangeSample, Lost, Sample
+from limedb.operator.console_values import ChangeSample, Lost, NodeRow, Sample
+from limedb.operator.silence import no_data
 from limedb.tui.changes import NodeEvent, changes
 from limedb.tui.figures import Cell, Line, Tone, bar, count, short
 
 MAX_EVENTS = 500
+MAX_SILENT = 3
+"""The number of silent nodes that are named."""
 MAX_RATES = 120
 """The number of each node's rates that it remembers: about two minutes."""
 
@@ -26,17 +30,19 @@ class Event(NamedTuple):
 
 
 class Cluster:
-    """Takes the samples of a follower. sample: the last one; lost: why there is none at the moment.
+    """Takes the samples of a follower. sample: the last one, which came at `heard`; lost: why there is
+    none at the moment.
 
-    events: the newest first. rates: each node's requests a second, the newest last, by URL.
+    events: the newest first. rates: each node's requests a second, the newest last, by URL; None: unknown.
     """
 
     def __init__(self, target: str) -> None:
         self._target = target
         self.sample: Sample | None = None
+        self.heard: datetime | None = None
         self.lost: Lost | None = None
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
-        self.rates: dict[str, deque[float]] = {}
+        self.rates: dict[str, deque[float | None]] = {}
         self._silent: set[str] = set()
 
     def take(self, news: Sample | Lost, at: datetime) -> None:
@@ -55,15 +61,34 @@ class Cluster:
                 Cell("○ ", "warn"),
                 Cell(trouble if self.lost else f"{trouble} to {self._target}", "warn"),
             )
-        live = (Cell("● ", "good"),) if self.lost is None else (Cell("○ reconnecting ", "bad"),)
-        return (*live, *_members(sample), *_topology(sample), Cell(f" · via {short(sample.node_url)}", "dim"))
+        if self.lost is not None:
+            return (Cell(f"○ reconnecting · no data since {self.heard:%H:%M:%S}", "bad"), *_topology(sample))
+        via = Cell(f" · via {short(sample.node_url)}", "dim")
+        return (Cell("● ", "good"), *_members(sample), *_topology(sample), _records(sample), via)
+
+    def nodes(self) -> tuple[NodeRow, ...]:
+        """Return the nodes of the last sample; while it is old, their condition is unknown."""
+        if self.sample is None:
+            return ()
+        if self.lost is None:
+            return self.sample.nodes
+        return tuple(replace(node, status="") for node in self.sample.nodes)
+
+    def silence(self) -> Line | None:
+        """Return which nodes send no figures, and since when; None: all do, or there is no sample now."""
+        if self.sample is None or self.heard is None or self.lost is not None:
+            return None
+        now = self.heard.timestamp()
+        silent = [f"{short(n.url)}: {no_data(now, n.lag)}" for n in self.sample.nodes if not n.is_known]
+        more = f" and {len(silent) - MAX_SILENT} more" if len(silent) > MAX_SILENT else ""
+        return (Cell("; ".join(silent[:MAX_SILENT]) + more, "warn"),) if silent else None
 
     def progress(self, width: int) -> Line | None:
         """Return the change under way with a bar of that width; None: there is none."""
         change = self.sample.change if self.sample else None
         return None if change is None else _progress(change, width)
 
-    def histories(self) -> Mapping[str, list[float]]:
+    def histories(self) -> Mapping[str, list[float | None]]:
         """Return the rates of each node, the newest last, by URL."""
         return {url: list(rates) for url, rates in self.rates.items()}
 
@@ -72,12 +97,12 @@ class Cluster:
             self._note(NodeEvent(f"{short(sample.node_url)} answers again", "good"), at)
         for change in changes(self.sample, sample):
             self._note(change, at)
-        self.sample, self.lost = sample, None
+        self.sample, self.heard, self.lost = sample, at, None
         self._silent.clear()
         self.rates = {node.url: self.rates.get(node.url, deque(maxlen=MAX_RATES)) for node in sample.nodes}
         for node in sample.nodes:
-            load = None if node.status == "dead" else node.load
-            self.rates[node.url].append(load.requests_per_second if load else 0.0)
+            load = node.load if node.is_known else None
+            self.rates[node.url].append(load.requests_per_second if load else None)
 
     def _take_loss(self, lost: Lost, at: datetime) -> None:
         """Note each address once, however often the follower tries it until there is a sample again."""
@@ -91,8 +116,8 @@ class Cluster:
 
 
 def _members(sample: Sample) -> Line:
-    members = [node for node in sample.nodes if node.standing]
-    live = sum(node.status == "active" for node in members)
+    members = sample.members
+    live = sum(node.condition == "active" for node in members)
     tone: Tone = "good" if live == len(members) else "bad" if 2 * live <= len(members) else "warn"
     return (Cell(f"{live}/{len(members)} nodes", tone),)
 
@@ -101,12 +126,14 @@ def _topology(sample: Sample) -> Line:
     if not sample.epoch:
         return (Cell(" · no cluster yet", "warn"),)
     steady: Tone = "" if sample.phase == "steady" else "accent"
-    keys = sum(node.keys for node in sample.nodes)
-    return (
-        Cell(" · ", "dim"),
-        Cell(f"epoch {sample.epoch} {sample.phase}", steady),
-        Cell(f" · {count(keys)} records, {sample.replicas} replicas", "dim"),
-    )
+    return Cell(" · ", "dim"), Cell(f"epoch {sample.epoch} {sample.phase}", steady)
+
+
+def _records(sample: Sample) -> Cell:
+    """How many records the members hold; a + says that some members send no figures."""
+    known = [node for node in sample.members if node.is_known]
+    keys = count(sum(node.keys for node in known)) + "+" * (len(known) < len(sample.members))
+    return Cell(f" · {keys} records, {sample.replicas} replicas" if sample.epoch else "", "dim")
 
 
 def _progress(change: ChangeSample, width: int) -> Line:

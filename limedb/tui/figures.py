@@ -61,12 +61,15 @@ def bar(share: float, width: int) -> str:
     return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
 
 
-def spark(values: Sequence[float], width: int) -> str:
-    """Draw the last values as a line of small columns; the highest of them reaches the top."""
+def spark(values: Sequence[float | None], width: int) -> str:
+    """Draw the last values as a line of small columns; the highest of them reaches the top. None: a gap."""
     last = values[-width:]
-    top = max(last, default=0.0)
-    columns = "".join(_LEVELS[min(7, int(8 * value / top))] if top else _LEVELS[0] for value in last)
-    return columns.rjust(width)
+    top = max((value for value in last if value is not None), default=0.0)
+    return "".join(" " if value is None else _level(value, top) for value in last).rjust(width)
+
+
+def _level(value: float, top: float) -> str:
+    return _LEVELS[min(7, int(8 * value / top))] if top else _LEVELS[0]
 
 
 def clip(text: str, width: int) -> str:

@@ -5,7 +5,7 @@ Tested in tests/tui/test_tables.py.
 
 from limedb.operator.console_values import Gossip, PeerGossip
 from limedb.tui.figures import Cell, Line, Tone, clip, seconds, short
-from limedb.tui.nodes import STATUS_TONES
+from limedb.tui.nodes import CONDITION_TONES
 
 _HEALTH: dict[str, Tone] = {"healthy": "good", "degraded": "warn", "critical": "bad"}
 
@@ -25,7 +25,7 @@ def lines(gossip: Gossip, width: int) -> list[Line]:
 def _peer(peer: PeerGossip, label: int) -> Line:
     return (
         Cell(clip(short(peer.url), label).ljust(label + 1)),
-        Cell(f"{peer.status:<7}", STATUS_TONES.get(peer.status, "dim")),
+        Cell(f"{peer.status:<7}", CONDITION_TONES.get(peer.status, "dim")),
         Cell(f"{seconds(peer.lag):>5}"),
         Cell(f"{peer.heartbeat:>7}", "dim"),
     )

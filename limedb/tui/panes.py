@@ -73,7 +73,7 @@ class NodesTable(DataTable[object]):
             return ""
         return str(self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value)
 
-    def show(self, samples: Sequence[NodeRow], rates: Mapping[str, Sequence[float]]) -> None:
+    def show(self, samples: Sequence[NodeRow], rates: Mapping[str, nodes.Rates]) -> None:
         """Show these nodes, in as many columns as fit."""
         columns = nodes.columns(max(20, self.size.width))
         shape = (tuple(column.title for column in columns), tuple(node.url for node in samples))

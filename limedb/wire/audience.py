@@ -39,7 +39,7 @@ AUDIENCES: dict[str, dict[str, Audience]] = {
     },
     "limedb.v1.ClusterService": {
         "GetState": _CLIENTS, "GetRing": _CLIENTS, "GetGossip": _CLIENTS, "LocateKey": _CLIENTS,
-        "WatchCluster": _CLIENTS, "GetHealth": _CLIENTS,
+        "WatchCluster": _CLIENTS, "GetHistory": _CLIENTS, "GetHealth": _CLIENTS,
     },
     "limedb.v1.AccessService": {
         "WhoAmI": _CLIENTS, "AddUser": _CLIENTS, "ListUsers": _CLIENTS, "DeleteUser": _CLIENTS,

@@ -222,9 +222,9 @@ async def test_it_waits_no_longer_than_it_should() -> None:
         db, twin = limedb.connect(f"127.0.0.1:{port}"), limedb.connect_sync(f"127.0.0.1:{port}")
         for wait in (0.3, timedelta(milliseconds=300)):
             begun = asyncio.get_running_loop().time()
-            with pytest.raises(UnavailableError, match="nothing answers"):
+            with pytest.raises(UnavailableError, match="no node answers"):
                 await db.open(wait)
-            with pytest.raises(UnavailableError, match="nothing answers"):
+            with pytest.raises(UnavailableError, match="no node answers"):
                 await asyncio.to_thread(twin.open, wait)
             assert asyncio.get_running_loop().time() - begun >= 0.6
         assert (db.is_open, twin.is_open) == (False, False)
@@ -258,9 +258,9 @@ async def test_one_that_could_not_be_opened_can_be_tried_again() -> None:
         db = limedb.connect(f"127.0.0.1:{port}")
         twin = limedb.connect_sync(f"127.0.0.1:{port}")
         for _ in range(2):
-            with pytest.raises(UnavailableError, match="nothing answers"):
+            with pytest.raises(UnavailableError, match="no node answers"):
                 await db.open()
-            with pytest.raises(UnavailableError, match="nothing answers"):
+            with pytest.raises(UnavailableError, match="no node answers"):
                 await asyncio.to_thread(twin.open)
 
 

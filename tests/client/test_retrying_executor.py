@@ -16,7 +16,7 @@ def test_an_error_says_for_how_long_and_how_often_a_call_was_tried() -> None:
     error = job.error()
     assert isinstance(error, UnavailableError)
     assert error.tried == "tried 3 times in 0.0 s"
-    assert str(error) == f"nothing answers at n:1: the connection broke ({error.tried})"
+    assert str(error) == f"no node answers at n:1: the connection broke ({error.tried})"
 
 
 def test_an_error_of_the_only_try_does_not_count_it() -> None:

@@ -3,18 +3,22 @@
 Tests limedb/launch/local_replies.py.
 """
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 import httpx
 import pytest
 
+from limedb.errors import UnavailableError
 from limedb.launch import envoy
 from limedb.launch.addresses import Address
 from limedb.launch.envoy import EnvoyOptions
+from limedb.operator.calls import node_client
 from limedb.wire import descriptors
 from limedb.wire.status import remote_error
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
@@ -23,6 +27,7 @@ from tests.envoy.standin import stand_in
 from tests.support.delaying import delaying_proxy
 from tests.support.ports import free_ports
 
+T = TypeVar("T")
 WRITES = [
     ("Set", "POST", "/api/v1/set", {"key": "k", "value": "v"}),
     ("SetDirect", "POST", "/api/v1/set/direct", {"key": "k", "value": "v"}),
@@ -161,8 +166,9 @@ def test_a_write_that_finds_a_node_gone_goes_to_another(tmp_path_factory: pytest
             assert (answer.status_code, answer.text) == (200, "OK")
 
 
-@pytest.mark.process
-def test_a_write_whose_node_is_lost_says_that_nobody_knows(tmp_path: Path) -> None:
+@contextmanager
+def losing_gateway(tmp_path: Path) -> Iterator[tuple[Gateway, ExitStack]]:
+    """An Envoy with one node that holds each Set, and the way between them: closed, the answer is lost."""
     with ExitStack() as stack:
         port, near, far = stack.enter_context(free_ports(3))
         node = stack.enter_context(stand_in(near, {}))
@@ -176,16 +182,27 @@ def test_a_write_whose_node_is_lost_says_that_nobody_knows(tmp_path: Path) -> No
         gateway = Gateway(f"127.0.0.1:{port}", (replace(node, url=url),), client, log, (way,))
         wait_until(lambda: gateway.is_reached(gateway.nodes[0]), "Envoy to reach the node", log)
         node.held.add("Set")
-        write = stack.enter_context(ThreadPoolExecutor(1)).submit(
-            client.post, "/api/v1/set", json={"key": "k", "value": "v"}
-        )
-        wait_until(lambda: len(node.asked("Set")) > 0, "the write to come", log)
+        yield gateway, way
+
+
+def lost(gateway: Gateway, way: ExitStack, write: Callable[[], T]) -> T:
+    """The outcome of a write whose answer is lost."""
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        wait_until(lambda: len(gateway.nodes[0].asked("Set")) > 0, "the write to come", gateway.log)
         way.close()
-        answer = write.result(timeout=30)
+        return writing.result(timeout=30)
+
+
+@pytest.mark.process
+def test_a_write_whose_node_is_lost_says_that_nobody_knows(tmp_path: Path) -> None:
+    with losing_gateway(tmp_path) as (gateway, way):
+        asked = {"key": "k", "value": "v"}
+        answer = lost(gateway, way, lambda: gateway.client.post("/api/v1/set", json=asked))
         assert (answer.status_code, answer.json()["code"], answer.json()["details"]) == (503, 14, [])
         words = "its answer was lost: its writes may or may not have been carried out: "
         assert words in answer.json()["message"]
-        assert len(node.asked("Set")) == 1
+        assert len(gateway.nodes[0].asked("Set")) == 1
 
 
 @pytest.mark.process
@@ -209,3 +226,19 @@ def test_envoy_warned_of_nothing(gateway: Gateway) -> None:
     with pytest.raises(httpx.HTTPStatusError):
         gateway.client.get("/nope").raise_for_status()
     assert warnings_in(gateway.log.read_text()) == []
+
+
+@pytest.mark.process
+def test_the_command_line_keeps_the_cause_of_an_answer_that_was_lost(tmp_path: Path) -> None:
+    """Something answers: Envoy. And the write may have been carried out."""
+
+    def write() -> UnavailableError:
+        with node_client(gateway.address, 20) as node, pytest.raises(UnavailableError) as raised:
+            node.set("k", "v")
+        return raised.value
+
+    with losing_gateway(tmp_path) as (gateway, way):
+        error = lost(gateway, way, write)
+    assert str(error).startswith(f"{gateway.address} answers, but no node behind it does: UNAVAILABLE: ")
+    assert "may or may not have been carried out" in str(error)
+    assert not error.nothing_written

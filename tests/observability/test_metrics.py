@@ -5,7 +5,8 @@ Tests limedb/core/request_rates.py.
 
 import pytest
 
-from limedb.observability.metrics import DURATION_BOUNDS, ProcessStats, RequestStats, Usage, usage_reader
+from limedb.core.history import DURATION_BOUNDS, OPERATIONS
+from limedb.observability.metrics import ProcessStats, RequestStats, Usage, kind_of, usage_reader
 
 
 def test_nothing_asked_gives_zeros() -> None:
@@ -145,3 +146,31 @@ def test_the_kernel_tells_of_this_process() -> None:
     usage = usage_reader()()
     assert usage.cpu_seconds > 0
     assert usage.memory_bytes > 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        ("KVService/Get", "get"),
+        ("KVService/SetDirect", "set"),
+        ("KVService/BatchSet", "batch_set"),
+        ("KVService/Session (get)", "get"),
+        ("KVService/Session (batch_get)", "batch_get"),
+        ("KVService/Session (increment)", "other"),
+        ("KVService/Session", "other"),
+        ("ClusterService/GetState", "other"),
+    ],
+)
+def test_requests_are_of_one_kind_whichever_way_they_came(method: str, kind: str) -> None:
+    assert kind_of(method) == kind
+    assert kind in OPERATIONS
+
+
+def test_durations_are_counted_by_kind_without_those_of_streams() -> None:
+    stats = RequestStats(now=0.0, streams={"KVService/Watch"})
+    for method in ("KVService/Get", "KVService/Session (get)", "KVService/Watch"):
+        stats.record(method, "OK", 0.0002)
+    stats.record("KVService/Get", "UNAVAILABLE", 99.0)
+    ((kind, counts),) = stats.buckets().items()
+    assert (kind, counts[1], counts[-1], sum(counts)) == ("get", 2, 1, 3)
+    assert stats.totals() == (4, 1)

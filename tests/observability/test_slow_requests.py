@@ -181,3 +181,21 @@ def test_a_node_logs_the_stages_of_slow_writes(tmp_path: Path) -> None:
         names = [stage["stage"] for stage in lines[method]["stages"]]
         assert {"the disk", "its turn on the loop", f"http://127.0.0.1:{node.port}"} <= {*names}
         assert "key-" not in json.dumps(lines[method])
+
+
+def stand_still(seconds: float) -> None:
+    """Keep the event loop from its turn."""
+    until = perf_counter() + seconds
+    while perf_counter() < until:
+        pass
+
+
+async def test_the_longest_standstill_is_there_once() -> None:
+    slow = SlowRequests(0)
+    watching = asyncio.create_task(slow.watch_pauses())
+    await asyncio.sleep(0)
+    stand_still(0.2)
+    await asyncio.sleep(0.05)
+    assert 0.1 < slow.take_longest() < 10
+    assert slow.take_longest() < 0.1
+    watching.cancel()

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from limedb.core.history import DURATION_BOUNDS
 from limedb.errors import StoreClosedError
-from limedb.observability.metrics import DURATION_BOUNDS, RequestStats
+from limedb.observability.metrics import RequestStats
 from limedb.observability.telemetry import Source, Telemetry, start_telemetry
 from limedb.ports import StoreStats
 from tests.support.otlp import OtlpReceiver, ReceivedPoint

@@ -6,6 +6,7 @@ Tests limedb/operator/call_errors.py.
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,6 +19,7 @@ from limedb.operator.calls import node_client
 from limedb.operator.cluster import cluster_client
 from limedb.operator.console import ConsoleCalls
 from limedb.operator.scans import ScanRange, scan_client
+from limedb.operator.silence import no_data
 from limedb.wire.channels import CONNECT_MS
 from limedbpb.v1 import kv_pb2, kv_pb2_grpc
 from tests.support.ports import free_port
@@ -117,3 +119,23 @@ def test_a_caller_may_wait_for_ever_and_is_answered_at_once_where_nobody_is() ->
         pytest.raises(UnavailableError),
     ):
         node.get("k")
+
+
+@pytest.fixture
+def universal_time() -> Iterator[None]:
+    """Local time is UTC."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("lag", "words"),
+    [(0.0, "no data yet"), (65.0, "no data since 11:58:55"), (90_000.0, "no data since 2020-01-01 11:00:00")],
+)
+@pytest.mark.usefixtures("universal_time")
+def test_since_when_a_node_is_silent_is_said_in_words(lag: float, words: str) -> None:
+    noon = 1577966400.0  # 2020-01-02 12:00:00 UTC
+    assert no_data(noon, lag) == words

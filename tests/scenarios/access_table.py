@@ -72,6 +72,7 @@ CASES: dict[str, Case] = {
     },
     "ClusterService/GetState": Case("known"),
     "ClusterService/WatchCluster": Case("known"),
+    "ClusterService/GetHistory": Case("known"),
     "ClusterService/GetHealth": Case("public"),
     "ClusterService/GetRing": Case("operator"),
     "ClusterService/GetGossip": Case("operator"),

@@ -22,6 +22,11 @@ def headline(cluster: Cluster) -> str:
     return plain([cluster.headline()])
 
 
+def silence(cluster: Cluster) -> str:
+    line = cluster.silence()
+    return plain([line]) if line else ""
+
+
 def test_before_anything_is_told_it_connects() -> None:
     assert headline(fed()) == "○ connecting to 127.0.0.1:7001"
     assert headline(fed(LOST)) == "○ 127.0.0.1:7001: nothing answers; trying again"
@@ -29,13 +34,38 @@ def test_before_anything_is_told_it_connects() -> None:
 
 def test_the_headline_tells_what_to_know_first() -> None:
     cluster = fed(sample(node(A, keys=1500), node(B, keys=500), node(C, status="dead"), epoch=7))
-    assert headline(cluster) == "● 2/3 nodes · epoch 7 steady · 2.0k records, 3 replicas · via 127.0.0.1:7001"
+    assert (
+        headline(cluster) == "● 2/3 nodes · epoch 7 steady · 2.0k+ records, 3 replicas · via 127.0.0.1:7001"
+    )
     assert len(headline(cluster)) <= 78
 
 
 def test_nodes_that_are_no_members_are_not_counted() -> None:
     assert "2/2 nodes" in headline(fed(sample(node(A), node(B), node(C, standing=""))))
     assert "no cluster yet" in headline(fed(sample(node(A, standing=""), epoch=0)))
+    held = fed(sample(node(A, keys=5), node(B, keys=6), node(C, keys=7, standing="")))
+    assert "11 records" in headline(held)
+
+
+def test_a_node_that_links_have_lost_is_not_active_and_its_figures_are_gone() -> None:
+    lost = node(B, reachable=False, lag=12, keys=900, load=NodeLoad(requests_per_second=5))
+    cluster = fed(sample(node(A, keys=10), lost, node(C, keys=1)))
+    assert headline(cluster).startswith("● 2/3 nodes · epoch 1 steady · 11+ records")
+    assert silence(cluster) == "127.0.0.1:7002: no data since 11:59:48"
+    assert list(cluster.histories()[B]) == [None]
+
+
+def test_silent_nodes_are_named_up_to_a_number() -> None:
+    assert silence(fed(sample())) == ""
+    silent = [node(f"http://127.0.0.1:{port}", status="dead", lag=1) for port in range(7001, 7007)]
+    assert silence(fed(sample(*silent))).endswith("and 3 more")
+
+
+def test_a_lost_connection_claims_nothing() -> None:
+    cluster = fed(sample(node(A, keys=10, load=NodeLoad(requests_per_second=5)), node(B)), LOST)
+    assert headline(cluster) == "○ reconnecting · no data since 12:00:00 · epoch 1 steady"
+    assert silence(cluster) == ""
+    assert {(one.condition, one.is_known) for one in cluster.nodes()} == {("unknown", False)}
 
 
 def test_a_lost_node_is_told_once_however_often_it_is_tried() -> None:
@@ -68,11 +98,11 @@ def test_rates_are_remembered_for_a_while_and_forgotten_with_the_node() -> None:
     rates = range(MAX_RATES + 5)
     busy = [sample(node(A, load=NodeLoad(requests_per_second=float(i))), node(B)) for i in rates]
     cluster = fed(*busy)
-    assert set(cluster.histories()[B]) == {0.0}
+    assert set(cluster.histories()[B]) == {None}
     assert cluster.histories()[A][-2:] == [MAX_RATES + 3, MAX_RATES + 4]
     assert len(cluster.histories()[A]) == MAX_RATES
     cluster.take(sample(node(A, load=NodeLoad(requests_per_second=9), status="dead")), NOON)
-    assert cluster.histories()[A][-2:] == [MAX_RATES + 4, 0]
+    assert cluster.histories()[A][-2:] == [MAX_RATES + 4, None]
     cluster.take(sample(node(B)), NOON)
     assert list(cluster.histories()) == [B]
 

@@ -1,5 +1,6 @@
 """What the terminal UI shows when nodes of a real cluster fail."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from limedb.tui.dialogs import SetDialog
 from limedb.tui.drafts import Draft
 from tests.support.clusters import RunningCluster, limedb, running_cluster
 from tests.tui.conftest import FAST
-from tests.tui.screens import LARGE, live
+from tests.tui.screens import LARGE, Screen, live
 
 
 async def test_a_killed_node_is_shown_dead_and_then_active_again(broken: RunningCluster) -> None:
@@ -25,6 +26,39 @@ async def test_a_killed_node_is_shown_dead_and_then_active_again(broken: Running
         )
         assert f"{victim.address} is active again" in shown.pane("events")
         assert f"{victim.address} was restarted" in shown.pane("events")
+
+
+async def test_a_node_that_stands_still_has_no_figures_and_a_line_says_since_when(
+    broken: RunningCluster,
+) -> None:
+    victim = broken.nodes[2]
+    async with live(broken.nodes[0].address, LARGE) as shown:
+        broken.pause(victim.name)
+        await shown.until("the node unreachable", lambda: not_there(shown, victim.url), limit=30)
+        row = shown.nodes()[victim.url]
+        assert {row[name] for name in ("keys", "get/s", "set/s", "ms", "cpu%", "memory", "disk")} == {"-"}
+        assert re.search(rf"{victim.address}: no data since \d\d:\d\d:\d\d", shown.everything())
+        assert "2/3 nodes" in shown.headline
+        broken.resume(victim.name)
+        await shown.until("the node active", lambda: shown.nodes()[victim.url]["status"] == "active")
+        assert "no data since" not in shown.everything()
+
+
+async def test_a_lost_connection_claims_nothing(broken: RunningCluster) -> None:
+    async with live(broken.nodes[0].address, LARGE) as shown:
+        for node in broken.nodes:
+            broken.pause(node.name)
+        await shown.until("the loss", lambda: "no data since" in shown.headline, limit=30)
+        assert "3/3" not in shown.headline
+        assert {row["status"] for row in shown.nodes().values()} == {"unknown"}
+        assert {row["keys"] for row in shown.nodes().values()} == {"-"}
+        for node in broken.nodes:
+            broken.resume(node.name)
+        await shown.until("all nodes", lambda: "3/3 nodes" in shown.headline, limit=30)
+
+
+def not_there(shown: Screen, url: str) -> bool:
+    return shown.nodes()[url]["status"] in ("unreachable", "dead")
 
 
 async def test_it_goes_on_through_another_node_when_its_own_is_killed(broken: RunningCluster) -> None:

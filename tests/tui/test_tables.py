@@ -3,11 +3,10 @@
 import pytest
 
 from limedb.core.membership import NodeLoad
-from limedb.core.ring import Ring, token_of
 from limedb.operator.console_values import Gossip, NodeRow, PeerGossip
 from limedb.tui import gossip, nodes, ring
 from limedb.tui.figures import plain
-from tests.tui.samples import A, B, C, node, sample
+from tests.tui.samples import A, B, C, node
 
 BUSY = NodeLoad(
     3 << 20, 52 << 20, 12.5, requests_per_second=1500, gets_per_second=1200, sets_per_second=300,
@@ -43,10 +42,28 @@ def test_what_a_dead_node_told_last_is_not_shown_as_its_rates() -> None:
     assert (told["status"], told["get/s"], told["ms"], told["beat"]) == ("dead", "-", "-", "40s")
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [{"reachable": False}, {"status": "dead"}, {"status": ""}],
+    ids=["unreachable", "dead", "unknown"],
+)
+def test_a_node_that_sends_nothing_has_no_figures(facts: dict[str, object]) -> None:
+    told = row(node(A, load=BUSY, keys=7, clock_offset=3, **facts))
+    assert told["status"] == next(iter(facts.values())) or told["status"] in ("unreachable", "unknown")
+    figures = ("keys", "get/s", "set/s", "del/s", "ms", "cpu%", "memory", "disk", "errors", "clock")
+    assert {told[name] for name in figures} == {"-"}
+
+
+def test_a_line_of_rates_has_a_gap_where_nothing_is_known() -> None:
+    (column,) = (column for column in nodes.columns(400) if column.title == "requests/s")
+    assert column.cell(node(A), [1.0, None, 2.0]).text == "         ▅ █"
+
+
 def test_a_node_that_comes_or_goes_says_so_while_it_lives() -> None:
     assert row(node(A, standing="joining"))["status"] == "joining"
     assert row(node(A, standing="leaving", status="dead"))["status"] == "dead"
     assert row(node(A, standing="", status=""))["status"] == "unknown"
+    assert row(node(A, standing=""))["status"] == "no member"
 
 
 @pytest.mark.parametrize("width", range(10, 200, 7))
@@ -85,29 +102,24 @@ def test_no_cell_is_wider_than_its_column() -> None:
         assert len(column.cell(long, [1.0] * 50).text) <= column.width, column.title
 
 
-def test_shares_are_those_of_the_ring() -> None:
-    shares = ring.Shares().of(sample())
-    assert sum(shares.values()) == pytest.approx(1)
-    whole = Ring((A, B, C))
-    owners = [whole.owner(token_of(f"key-{i}")) for i in range(5000)]
-    assert all(owners.count(url) / 5000 == pytest.approx(share, abs=0.03) for url, share in shares.items())
-
-
-def test_who_joins_owns_nothing_yet_and_the_shares_follow_the_members() -> None:
-    shares = ring.Shares()
-    assert set(shares.of(sample(node(A), node(B, standing="joining"), node(C, standing="")))) == {A}
-    assert set(shares.of(sample(node(A), node(B)))) == {A, B}
-
-
-def test_bars_show_share_and_deviation() -> None:
-    shown = plain(ring.bars((node(A), node(B)), {A: 0.6, B: 0.4}, 50)).splitlines()
+def test_bars_show_what_a_node_owns_of_all_keys_and_its_distance_from_the_mean() -> None:
+    owners = (node(A, share=0.6), node(B, share=0.4))
+    shown = plain(ring.bars(owners, 50)).splitlines()
     assert shown[0] == "127.0.0.1:7001 " + "█" * 21 + "  60.0% +20.0%"
     assert shown[1].startswith("127.0.0.1:7002 " + "█" * 14 + " ")
     assert all(len(line) == 50 for line in shown)
-    assert all(
-        len(line) == 34 for line in plain(ring.bars((node(A), node(B)), {A: 0.6, B: 0.4}, 34)).splitlines()
-    )
-    assert plain(ring.bars((), {}, 50)) == "no node owns keys yet"
+    assert all(len(line) == 34 for line in plain(ring.bars(owners, 34)).splitlines())
+    assert plain(ring.bars((), 50)) == "no node owns keys yet"
+
+
+def test_with_as_many_replicas_as_nodes_each_owns_all_keys() -> None:
+    shown = plain(ring.bars([node(url, share=1.0) for url in (A, B, C)], 50)).splitlines()
+    assert [line.split()[-2:] for line in shown] == [["100.0%", "+0.0%"]] * 3
+
+
+def test_who_owns_nothing_has_no_bar() -> None:
+    shown = plain(ring.bars((node(A, share=1.0), node(B, standing="joining"), node(C, standing="")), 50))
+    assert [line.split()[0] for line in shown.splitlines()] == ["127.0.0.1:7001"]
 
 
 def test_gossip_tells_each_peer() -> None:

@@ -27,14 +27,14 @@ def test_it_shows_the_cluster_and_a_card_for_each_node(page: Page, hosts: list[s
 
 
 def test_it_lives_by_what_the_cluster_tells(page: Page, hosts: list[str]) -> None:
-    """A heartbeat that was seen goes on, with no request but the stream's."""
+    """A heartbeat that was seen goes on, with no request but the stream's, one for the past apart."""
     open_live(page)
     cell = page.get_by_role("listitem", name=hosts[0]).locator("dd").nth(7)
     before = cell.inner_text()
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     expect(cell).not_to_have_text(before)
-    assert requests == []
+    assert [url for url in requests if "GetHistory" not in url] == []
 
 
 def test_a_page_that_nobody_sees_hears_nothing(page: Page, hosts: list[str]) -> None:
@@ -75,7 +75,9 @@ def test_the_ring_shows_shares_and_the_range_that_is_pointed_at(page: Page, host
     box = ring.bounding_box()
     assert box is not None
     ring.hover(position={"x": box["width"] / 2, "y": box["height"] * 0.08})
-    expect(page.get_by_test_id("range")).to_have_text(re.compile(r"owns [\d.]+%: \d+ \S \d+"))
+    expect(page.get_by_test_id("range")).to_have_text(
+        re.compile(r"is the first owner of [\d.]+%: \d+ \S \d+")
+    )
     assert page.get_by_test_id("range").inner_text().split()[0] in hosts
 
 
@@ -100,5 +102,5 @@ def test_hints_clocks_and_repair_are_told_of_each_peer(page: Page) -> None:
     rows = page.get_by_role("region", name="Peers").get_by_role("row")
     expect(rows).to_have_count(4)
     for row in rows.all()[1:]:
-        expect(row).to_have_text(re.compile(r"0 B.*\d+ ms.*1"))
+        expect(row).to_have_text(re.compile(r"0 B.*\d+ ms\d+"))
     expect(page.get_by_text(re.compile(r"Repair: [\d,]+ passes"))).to_be_visible()

@@ -114,3 +114,15 @@ def test_the_palette_does_everything_by_keyboard(page: Page, hosts: list[str]) -
     page.keyboard.press("Control+k")
     page.keyboard.press("Escape")
     expect(palette).to_have_count(0)
+
+
+def test_an_unknown_path_is_a_page_that_says_so(page: Page) -> None:
+    page.goto("/dashboard/nonesuch")
+    expect(page.get_by_role("heading", name="Not found", level=1)).to_be_visible()
+    expect(page).to_have_title("Not found · LimeDB")
+    main = page.get_by_role("main")
+    expect(main).to_contain_text("/dashboard/nonesuch")
+    expect(main.get_by_role("listitem")).to_have_count(len(PAGES))
+    assert violations(page) == []
+    main.get_by_role("link", name="Overview").click()
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()

@@ -3,6 +3,7 @@ import { useSession } from "./api/session";
 import { PAGES, useLeaving, useRoute } from "./lib/router";
 import { DataPage } from "./pages/data/data-page";
 import { NodesPage } from "./pages/nodes/nodes-page";
+import { NotFoundPage } from "./pages/not-found-page";
 import { OverviewPage } from "./pages/overview/overview-page";
 import { SeedPage } from "./pages/seed/seed-page";
 import { SignInPage } from "./pages/sign-in/sign-in-page";
@@ -12,6 +13,7 @@ import { TopBar } from "./shell/top-bar";
 import { Confirm } from "./ui/confirm";
 
 const SCREENS: Record<string, () => React.JSX.Element> = {
+  "/": OverviewPage,
   "/dashboard/nodes": NodesPage,
   "/dashboard/data": DataPage,
   "/dashboard/seed": SeedPage,
@@ -21,8 +23,8 @@ export function App() {
   const { path } = useRoute();
   const { isAsked } = useSession();
   const leaving = useLeaving();
-  const title = PAGES.find((page) => page.path === path)?.title ?? "Overview";
-  const Screen = SCREENS[path] ?? OverviewPage;
+  const title = PAGES.find((page) => page.path === path)?.title ?? "Not found";
+  const Screen = SCREENS[path] ?? NotFoundPage;
   useEffect(() => {
     document.title = `${isAsked ? "Sign in" : title} · LimeDB`;
   }, [title, isAsked]);

@@ -352,6 +352,96 @@ class PeerDetail(_message.Message):
     status: str
     def __init__(self, url: _Optional[str] = ..., generation: _Optional[int] = ..., heartbeat: _Optional[int] = ..., lag: _Optional[float] = ..., status: _Optional[str] = ...) -> None: ...
 
+class GetHistoryRequest(_message.Message):
+    __slots__ = ("range_seconds", "step_seconds", "nodes")
+    RANGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    STEP_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    range_seconds: int
+    step_seconds: int
+    nodes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, range_seconds: _Optional[int] = ..., step_seconds: _Optional[int] = ..., nodes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetHistoryResponse(_message.Message):
+    __slots__ = ("node_url", "step_seconds", "nodes", "events")
+    NODE_URL_FIELD_NUMBER: _ClassVar[int]
+    STEP_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    node_url: str
+    step_seconds: int
+    nodes: _containers.RepeatedCompositeFieldContainer[NodeHistory]
+    events: _containers.RepeatedCompositeFieldContainer[ClusterEvent]
+    def __init__(self, node_url: _Optional[str] = ..., step_seconds: _Optional[int] = ..., nodes: _Optional[_Iterable[_Union[NodeHistory, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[ClusterEvent, _Mapping]]] = ...) -> None: ...
+
+class NodeHistory(_message.Message):
+    __slots__ = ("url", "error", "since_ms", "points")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    error: str
+    since_ms: int
+    points: _containers.RepeatedCompositeFieldContainer[HistoryPoint]
+    def __init__(self, url: _Optional[str] = ..., error: _Optional[str] = ..., since_ms: _Optional[int] = ..., points: _Optional[_Iterable[_Union[HistoryPoint, _Mapping]]] = ...) -> None: ...
+
+class HistoryPoint(_message.Message):
+    __slots__ = ("at_ms", "requests_per_second", "gets_per_second", "sets_per_second", "dels_per_second", "error_rate", "cpu_percent", "memory_bytes", "disk_bytes", "keys", "loop_lag_ms", "operations")
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    GETS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    SETS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    DELS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    ERROR_RATE_FIELD_NUMBER: _ClassVar[int]
+    CPU_PERCENT_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DISK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    LOOP_LAG_MS_FIELD_NUMBER: _ClassVar[int]
+    OPERATIONS_FIELD_NUMBER: _ClassVar[int]
+    at_ms: int
+    requests_per_second: float
+    gets_per_second: float
+    sets_per_second: float
+    dels_per_second: float
+    error_rate: float
+    cpu_percent: float
+    memory_bytes: int
+    disk_bytes: int
+    keys: int
+    loop_lag_ms: float
+    operations: _containers.RepeatedCompositeFieldContainer[OperationLatency]
+    def __init__(self, at_ms: _Optional[int] = ..., requests_per_second: _Optional[float] = ..., gets_per_second: _Optional[float] = ..., sets_per_second: _Optional[float] = ..., dels_per_second: _Optional[float] = ..., error_rate: _Optional[float] = ..., cpu_percent: _Optional[float] = ..., memory_bytes: _Optional[int] = ..., disk_bytes: _Optional[int] = ..., keys: _Optional[int] = ..., loop_lag_ms: _Optional[float] = ..., operations: _Optional[_Iterable[_Union[OperationLatency, _Mapping]]] = ...) -> None: ...
+
+class OperationLatency(_message.Message):
+    __slots__ = ("operation", "requests_per_second", "p50_ms", "p95_ms", "p99_ms")
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    P50_MS_FIELD_NUMBER: _ClassVar[int]
+    P95_MS_FIELD_NUMBER: _ClassVar[int]
+    P99_MS_FIELD_NUMBER: _ClassVar[int]
+    operation: str
+    requests_per_second: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    def __init__(self, operation: _Optional[str] = ..., requests_per_second: _Optional[float] = ..., p50_ms: _Optional[float] = ..., p95_ms: _Optional[float] = ..., p99_ms: _Optional[float] = ...) -> None: ...
+
+class ClusterEvent(_message.Message):
+    __slots__ = ("at_ms", "kind", "node_url", "text", "seen_by")
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NODE_URL_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    SEEN_BY_FIELD_NUMBER: _ClassVar[int]
+    at_ms: int
+    kind: str
+    node_url: str
+    text: str
+    seen_by: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, at_ms: _Optional[int] = ..., kind: _Optional[str] = ..., node_url: _Optional[str] = ..., text: _Optional[str] = ..., seen_by: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class GetHealthRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

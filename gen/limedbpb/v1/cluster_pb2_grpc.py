@@ -60,6 +60,11 @@ class ClusterServiceStub:
                 request_serializer=limedbpb_dot_v1_dot_cluster__pb2.WatchClusterRequest.SerializeToString,
                 response_deserializer=limedbpb_dot_v1_dot_cluster__pb2.WatchClusterResponse.FromString,
                 _registered_method=True)
+        self.GetHistory = channel.unary_unary(
+                '/limedb.v1.ClusterService/GetHistory',
+                request_serializer=limedbpb_dot_v1_dot_cluster__pb2.GetHistoryRequest.SerializeToString,
+                response_deserializer=limedbpb_dot_v1_dot_cluster__pb2.GetHistoryResponse.FromString,
+                _registered_method=True)
         self.GetHealth = channel.unary_unary(
                 '/limedb.v1.ClusterService/GetHealth',
                 request_serializer=limedbpb_dot_v1_dot_cluster__pb2.GetHealthRequest.SerializeToString,
@@ -107,6 +112,13 @@ class ClusterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetHistory(self, request, context):
+        """GetHistory returns the figures of the last day, of several nodes, and what happened in the cluster.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetHealth(self, request, context):
         """GetHealth returns the node's figures: uptime, rates, memory, storage. grpc.health.v1 reports whether it
         takes requests.
@@ -142,6 +154,11 @@ def add_ClusterServiceServicer_to_server(servicer, server):
                     servicer.WatchCluster,
                     request_deserializer=limedbpb_dot_v1_dot_cluster__pb2.WatchClusterRequest.FromString,
                     response_serializer=limedbpb_dot_v1_dot_cluster__pb2.WatchClusterResponse.SerializeToString,
+            ),
+            'GetHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHistory,
+                    request_deserializer=limedbpb_dot_v1_dot_cluster__pb2.GetHistoryRequest.FromString,
+                    response_serializer=limedbpb_dot_v1_dot_cluster__pb2.GetHistoryResponse.SerializeToString,
             ),
             'GetHealth': grpc.unary_unary_rpc_method_handler(
                     servicer.GetHealth,
@@ -285,6 +302,33 @@ class ClusterService:
             '/limedb.v1.ClusterService/WatchCluster',
             limedbpb_dot_v1_dot_cluster__pb2.WatchClusterRequest.SerializeToString,
             limedbpb_dot_v1_dot_cluster__pb2.WatchClusterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/limedb.v1.ClusterService/GetHistory',
+            limedbpb_dot_v1_dot_cluster__pb2.GetHistoryRequest.SerializeToString,
+            limedbpb_dot_v1_dot_cluster__pb2.GetHistoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,8 @@ class ClusterServiceStub:
     """WatchCluster sends the whole cluster at once, then on every change and at least every interval_ms.
     Through Envoy's REST it sends one JSON object per line.
     """
+    GetHistory: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.GetHistoryRequest, _cluster_pb2.GetHistoryResponse]
+    """GetHistory returns the figures of the last day, of several nodes, and what happened in the cluster."""
     GetHealth: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.GetHealthRequest, _cluster_pb2.GetHealthResponse]
     """GetHealth returns the node's figures: uptime, rates, memory, storage. grpc.health.v1 reports whether it
     takes requests.
@@ -67,6 +69,8 @@ class ClusterServiceAsyncStub(ClusterServiceStub):
     """WatchCluster sends the whole cluster at once, then on every change and at least every interval_ms.
     Through Envoy's REST it sends one JSON object per line.
     """
+    GetHistory: _aio.UnaryUnaryMultiCallable[_cluster_pb2.GetHistoryRequest, _cluster_pb2.GetHistoryResponse]  # type: ignore[assignment]
+    """GetHistory returns the figures of the last day, of several nodes, and what happened in the cluster."""
     GetHealth: _aio.UnaryUnaryMultiCallable[_cluster_pb2.GetHealthRequest, _cluster_pb2.GetHealthResponse]  # type: ignore[assignment]
     """GetHealth returns the node's figures: uptime, rates, memory, storage. grpc.health.v1 reports whether it
     takes requests.
@@ -116,6 +120,14 @@ class ClusterServiceServicer(metaclass=_abc_1.ABCMeta):
         """WatchCluster sends the whole cluster at once, then on every change and at least every interval_ms.
         Through Envoy's REST it sends one JSON object per line.
         """
+
+    @_abc_1.abstractmethod
+    def GetHistory(
+        self,
+        request: _cluster_pb2.GetHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_pb2.GetHistoryResponse, _abc.Awaitable[_cluster_pb2.GetHistoryResponse]]:
+        """GetHistory returns the figures of the last day, of several nodes, and what happened in the cluster."""
 
     @_abc_1.abstractmethod
     def GetHealth(

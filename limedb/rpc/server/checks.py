@@ -12,9 +12,11 @@ from typing import TypeVar, cast
 
 from limedb.cluster.gossip.bounds import MAX_ENTRIES
 from limedb.core.edits import Increment, number_in
+from limedb.core.history import DAY_SECONDS, STEP_SECONDS
 from limedb.core.key_range import KeyRange, key_range
 from limedb.core.leases import LEAST_TTL_MS, MAX_ID, MOST_TTL_MS
 from limedb.core.limits import (
+    DEFAULT_HISTORY_SECONDS,
     DEFAULT_PAGE_SIZE,
     DEFAULT_SCAN_SIZE,
     DEFAULT_WATCH_MS,
@@ -28,6 +30,8 @@ from limedb.core.limits import (
     MAX_WATCH_MS,
     MIN_IDEMPOTENCY_KEY,
     MIN_WATCH_MS,
+    MOST_POINTS,
+    USUAL_POINTS,
 )
 from limedb.core.moment import EXPIRY_RANGE, can_expire
 from limedb.core.node_urls import address_of
@@ -183,9 +187,25 @@ class Checks:
             )
         return (interval_ms or DEFAULT_WATCH_MS) / 1000
 
-    def node_url(self, url: str) -> str:
+    def history(self, range_seconds: int, step_seconds: int) -> tuple[int, int]:
+        """How far back a report goes, and its step, in seconds."""
+        span = range_seconds or DEFAULT_HISTORY_SECONDS
+        if not STEP_SECONDS <= span <= DAY_SECONDS:
+            raise InvalidRequestError(
+                f"rangeSeconds={range_seconds}: must be {STEP_SECONDS} to {DAY_SECONDS}, or 0 for"
+                f" {DEFAULT_HISTORY_SECONDS}"
+            )
+        step = step_seconds or -(-span // (USUAL_POINTS * STEP_SECONDS)) * STEP_SECONDS
+        if step % STEP_SECONDS or span > step * MOST_POINTS:
+            raise InvalidRequestError(
+                f"stepSeconds={step_seconds}: must be a multiple of {STEP_SECONDS}, of which {span} seconds"
+                f" have {MOST_POINTS} at most, or 0 for about {USUAL_POINTS} steps"
+            )
+        return span, step
+
+    def node_url(self, url: str, field: str = "url") -> str:
         """Return a text if it can be a node's URL."""
-        _check_url("url", url)
+        _check_url(field, url)
         return url
 
     def batch(self, what: str, size: int) -> None:

@@ -20,6 +20,7 @@ from limedb.rpc.server.behaviour import Context
 from limedb.rpc.server.checks import Checks
 from limedb.rpc.server.cluster_report import ClusterReport
 from limedb.rpc.server.deadlines import Deadlines
+from limedb.rpc.server.history import HistoryReport
 from limedb.rpc.server.report_sources import ClusterSources
 from limedb.rpc.server.rings import ring_response
 from limedb.wire import cluster as convert
@@ -51,6 +52,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     ) -> None:
         self._sources, self._checks, self._deadlines = sources, checks, deadlines
         self._sees_all = sees_all
+        self._history = HistoryReport(sources)
         self._report = ClusterReport(sources)
         self._ring_answer: tuple[Ring, bytes] | None = None
         self._snapshots: dict[bool, tuple[float, object, cluster_pb2.WatchClusterResponse]] = {}
@@ -133,6 +135,13 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
             warnings=self._warnings(sees_all),
             **asdict(health.requests),
         )
+
+    async def GetHistory(
+        self, request: cluster_pb2.GetHistoryRequest, context: Context
+    ) -> cluster_pb2.GetHistoryResponse:
+        span, step = self._checks.history(request.range_seconds, request.step_seconds)
+        nodes = [self._checks.node_url(url, "nodes") for url in request.nodes]
+        return await self._history.answer(nodes, span, step, self._deadlines.of(context))
 
     async def LocateKey(
         self, request: cluster_pb2.LocateKeyRequest, context: Context

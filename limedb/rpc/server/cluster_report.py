@@ -64,10 +64,10 @@ class ClusterReport:
         return {peer.state.url: peer for peer in (*report.peers, own)}
 
     def active_members(self) -> int:
-        """How many members are taken to be alive."""
-        peers = self.peers()
-        active = (peers[m.url].status for m in self.topology.members if m.url in peers)
-        return sum(status is Status.ACTIVE for status in active)
+        """How many members are taken to be alive, by gossip and by links."""
+        peers, reachable = self.peers(), self._sources.replicas.is_reachable
+        heard = (m.url for m in self.topology.members if m.url in peers)
+        return sum(peers[url].status is Status.ACTIVE and reachable(url) for url in heard)
 
     async def change(self) -> ChangeStatus | None:
         """The running change, without the progress of nodes that don't answer in time."""

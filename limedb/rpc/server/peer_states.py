@@ -27,6 +27,15 @@ class PeerStates:
         why = (f"{node_url} takes no requests: {state.problem}",) if state.problem else ()
         return (*why, *(f"{node_url}: {warning}" for warning in state.warnings))
 
+    async def history(
+        self, node_url: str, request: cluster_pb2.GetHistoryRequest, seconds: float
+    ) -> cluster_pb2.GetHistoryResponse:
+        """What it remembers of the last day, within some seconds."""
+        link = self._links.to(node_url)
+        await link.wait_ready(min(seconds, ASK_SECONDS))
+        stub = link.stub(cluster_pb2_grpc.ClusterServiceStub)
+        return await ask(link, lambda: stub.GetHistory(request, timeout=seconds), seconds)
+
     async def _state(self, node_url: str) -> cluster_pb2.GetStateResponse:
         link = self._links.to(node_url)
         await link.wait_ready(ASK_SECONDS)

@@ -6,10 +6,12 @@ Tested in tests/rpc/server/test_peer_states.py.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from limedb.aio.aside import Compute, compute_here
+from limedb.core.cluster_events import EventLog
+from limedb.core.history import History
 from limedb.core.membership import NodeLoad
 from limedb.core.report import (
     ChangePlan,
@@ -21,6 +23,7 @@ from limedb.core.report import (
     ScrubProgress,
 )
 from limedb.ports import Clock, NodeHealth, Placement, Replicas
+from limedbpb.v1 import cluster_pb2
 
 Phase = Literal["starting", "active", "draining"]
 
@@ -73,6 +76,16 @@ async def _none(_node_url: str) -> tuple[str, ...]:
     return ()
 
 
+AskHistory = Callable[[str, cluster_pb2.GetHistoryRequest, float], Awaitable[cluster_pb2.GetHistoryResponse]]
+"""Asks the node at a URL for its own part of the last day, within some seconds. LimeDBError: no answer."""
+
+
+async def _no_history(
+    _node_url: str, _request: cluster_pb2.GetHistoryRequest, _seconds: float
+) -> cluster_pb2.GetHistoryResponse:
+    return cluster_pb2.GetHistoryResponse()
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterSources:
     """The sources of the cluster's reports, called for each report."""
@@ -111,3 +124,8 @@ class ClusterSources:
     """For how long the node doesn't count for watches yet."""
     problems_of_peer: Callable[[str], Awaitable[tuple[str, ...]]] = _none
     """Asks another node for its own problems and warnings. LimeDBError: it doesn't answer."""
+    figures: History = field(default_factory=History)
+    """The node's figures of the last day."""
+    events: EventLog = field(default_factory=lambda: EventLog(""))
+    """What the node has seen happen."""
+    history_of_peer: AskHistory = _no_history

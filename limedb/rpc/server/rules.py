@@ -161,6 +161,7 @@ RULES: dict[str, dict[str, Rule]] = {
         # Clients find their way with these two.
         "GetState": _KNOWN,
         "WatchCluster": _KNOWN,
+        "GetHistory": _KNOWN,
         "GetHealth": _PUBLIC,
         "GetRing": _OPERATOR,
         "GetGossip": _OPERATOR,

@@ -29,7 +29,11 @@ from limedb.wire.status import code_of, status_of
 from limedbpb.v1 import kv_pb2
 
 METHOD = "KVService/Session"
-"""The method name under which a session's requests are counted."""
+_METHODS = {
+    field.name: f"{METHOD} ({field.name})"
+    for field in kv_pb2.SessionRequest.DESCRIPTOR.oneofs_by_name["operation"].fields
+}
+"""The names under which a session's requests are counted, by their operations; one of none has METHOD's."""
 
 Method = Callable[[Any, Context], Awaitable[Message | bytes]]
 """A unary method of the servicer."""
@@ -185,7 +189,8 @@ class SessionHandler:
 
     async def _answer(self, request: kv_pb2.SessionRequest, items: int, size: int) -> None:
         started, code, held = perf_counter(), "OK", None
-        begin_stages(request.WhichOneof("operation") or "")
+        operation = request.WhichOneof("operation") or ""
+        begin_stages(operation)
         try:
             data = await (self._carried_out(request) if size <= SMALL_BYTES else self._in_room(request, size))
             if len(data) > SMALL_BYTES:
@@ -197,7 +202,7 @@ class SessionHandler:
         except Exception as error:
             code = code_of(error).name
             data = _refusal(request.id, error)
-        self._record(METHOD, code, perf_counter() - started)
+        self._record(_METHODS.get(operation, METHOD), code, perf_counter() - started)
         self._size += len(data)
         self._unread += len(data)
         self._answers.append(_Answer(data, items, size + len(data), held))

@@ -1,6 +1,10 @@
-import type { WatchClusterResponse } from "../gen/limedbpb/v1/cluster_pb";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type WatchClusterResponse, WatchClusterResponseSchema } from "../gen/limedbpb/v1/cluster_pb";
+import { isKnown } from "../lib/nodes";
 import { Following } from "./following";
-import { at, cluster } from "./transport";
+import { token } from "./session";
+import { type Codec, canShare, shared, sharedName } from "./sharing";
+import { cluster, ENDLESS } from "./transport";
 
 /** In ms: a sample comes each second. */
 const LEAST_PATIENCE = 3500;
@@ -9,36 +13,61 @@ const KEPT = 300;
 
 export type FeedState = "connecting" | "live" | "lost";
 
-/** One moment of one node: rates a second, latency in ms. */
+/** One moment of one node: rates a second, latency in ms; null: nobody knows. */
 export interface Sample {
   at: number;
-  requests: number;
-  latency: number;
+  requests: number | null;
+  latency: number | null;
 }
 
+/** heardAt: when the snapshot came, in ms since 1970. */
 export interface Feed {
   state: FeedState;
   trouble: string;
   snapshot: WatchClusterResponse | undefined;
+  heardAt: number;
   samples: ReadonlyMap<string, readonly Sample[]>;
 }
 
-/** The cluster as one node reports it (any node, for an empty URL), as long as somebody subscribes. */
-export class ClusterFeed extends Following<WatchClusterResponse> {
-  private current: Feed = { state: "connecting", trouble: "", snapshot: undefined, samples: new Map() };
+const codec: Codec<WatchClusterResponse> = {
+  encode: (message) => toBinary(WatchClusterResponseSchema, message),
+  decode: (bytes) => fromBinary(WatchClusterResponseSchema, bytes),
+};
 
-  constructor(private readonly nodeUrl: string) {
+function watch(signal: AbortSignal): AsyncIterable<WatchClusterResponse> {
+  return cluster.watchCluster({ intervalMs: 1000 }, { ...ENDLESS, signal });
+}
+
+/** The cluster as any node reports it, as long as somebody subscribes: all tabs of a browser share one stream. */
+export class ClusterFeed extends Following<WatchClusterResponse> {
+  private current: Feed = {
+    state: "connecting",
+    trouble: "",
+    snapshot: undefined,
+    heardAt: 0,
+    samples: new Map(),
+  };
+
+  constructor() {
     super(LEAST_PATIENCE);
   }
 
   readonly get = (): Feed => this.current;
 
-  protected open(signal: AbortSignal): AsyncIterable<WatchClusterResponse> {
-    return cluster.watchCluster({ intervalMs: 1000 }, at(this.nodeUrl, { signal }));
+  protected async *open(signal: AbortSignal): AsyncGenerator<WatchClusterResponse> {
+    if (canShare) yield* shared(await sharedName("limedb cluster", token()), watch, codec, signal);
+    else yield* watch(signal);
   }
 
   protected take(snapshot: WatchClusterResponse): void {
-    this.publish({ state: "live", trouble: "", snapshot, samples: this.sampled(snapshot) });
+    const now = Date.now();
+    this.publish({
+      state: "live",
+      trouble: "",
+      snapshot,
+      heardAt: now,
+      samples: this.sampled(snapshot, now),
+    });
   }
 
   protected lose(trouble: string): void {
@@ -50,17 +79,20 @@ export class ClusterFeed extends Following<WatchClusterResponse> {
     this.changed();
   }
 
-  private sampled(snapshot: WatchClusterResponse): ReadonlyMap<string, readonly Sample[]> {
-    const now = Date.now();
+  /** All samples, with those of now; after a time without any, a gap. */
+  private sampled(snapshot: WatchClusterResponse, now: number): ReadonlyMap<string, readonly Sample[]> {
+    const { heardAt, samples } = this.current;
+    const isLate = heardAt > 0 && now - heardAt > LEAST_PATIENCE;
+    const gap: Sample[] = isLate ? [{ at: heardAt + 1, requests: null, latency: null }] : [];
     return new Map(
       snapshot.nodes.map((node) => {
-        const isHeard = node.reachable && node.load;
-        const sample = {
+        const load = isKnown(node) ? node.load : undefined;
+        const sample: Sample = {
           at: now,
-          requests: isHeard ? (node.load?.requestsPerSecond ?? 0) : 0,
-          latency: isHeard ? (node.load?.averageLatencyMs ?? 0) : 0,
+          requests: load?.requestsPerSecond ?? null,
+          latency: load?.averageLatencyMs ?? null,
         };
-        return [node.url, [...(this.current.samples.get(node.url) ?? []), sample].slice(-KEPT)];
+        return [node.url, [...(samples.get(node.url) ?? []), ...gap, sample].slice(-KEPT)];
       }),
     );
   }

@@ -2,7 +2,7 @@ import type { WatchResponse } from "../gen/limedbpb/v1/kv_pb";
 import { explain } from "./errors";
 import { Following } from "./following";
 import { type Found, readKey } from "./keys";
-import { kv } from "./transport";
+import { ENDLESS, kv } from "./transport";
 
 /** In ms: the sign that a watch stands comes every few seconds. */
 const LEAST_PATIENCE = 15_000;
@@ -20,7 +20,8 @@ export interface KeyNow {
 const NOTHING: KeyNow = { found: undefined, trouble: "", isRead: false, isFollowed: false, count: 0 };
 
 /** The value of a key, which follows each change, as long as somebody subscribes. It is read whenever the watch
- * begins, and where none is allowed. */
+ * begins, and where none is allowed. This is a tab's second stream, beside that of the cluster: each tab shows a key of
+ * its own, and only the one in front watches it. */
 export class KeyFeed extends Following<WatchResponse> {
   private current = NOTHING;
 
@@ -33,7 +34,7 @@ export class KeyFeed extends Following<WatchResponse> {
   /** Read it again, as when its time has come to expire. */
   readonly read = async (stop?: AbortSignal): Promise<void> => {
     try {
-      const found = await readKey(this.key, "default");
+      const found = await readKey(this.key, "default", stop ? { signal: stop } : {});
       const isOlder = (found?.version ?? 0n) < (this.current.found?.version ?? 0n) && found !== undefined;
       if (!stop?.aborted && !isOlder) this.publish({ found, trouble: "", isRead: true });
     } catch (error) {
@@ -42,7 +43,7 @@ export class KeyFeed extends Following<WatchResponse> {
   };
 
   protected open(signal: AbortSignal): AsyncIterable<WatchResponse> {
-    return kv.watch({ what: { case: "key", value: this.key } }, { signal });
+    return kv.watch({ what: { case: "key", value: this.key } }, { ...ENDLESS, signal });
   }
 
   protected take({ events }: WatchResponse, isFirst: boolean, stop: AbortSignal): void {

@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { CallOptions } from "@connectrpc/connect";
 import type { LocateKeyResponse } from "../gen/limedbpb/v1/cluster_pb";
 import type { ConditionSchema, ScanEntry } from "../gen/limedbpb/v1/kv_pb";
 import { Consistency, type Receipt } from "../gen/limedbpb/v1/record_pb";
@@ -29,12 +30,22 @@ export interface KeyPage {
   after: string | undefined;
 }
 
+/** The node to ask (any, for an empty URL), and what cancels the call. */
+interface Where {
+  node?: string;
+  signal?: AbortSignal;
+}
+
+function toward({ node = "", signal }: Where): CallOptions {
+  return at(node, signal ? { signal } : {});
+}
+
 /** The value of a key; undefined: it has none. */
-export async function readKey(key: string, level: Level, node = ""): Promise<Found | undefined> {
+export async function readKey(key: string, level: Level, options: Where = {}): Promise<Found | undefined> {
   try {
     const { content, nodeUrl, version, expiresAtMs } = await kv.get(
       { key, consistency: LEVELS[level] },
-      at(node),
+      toward(options),
     );
     const value = content.case === "blob" ? content.value : (content.value ?? "");
     return { content: value, nodeUrl, version, expiresAtMs: Number(expiresAtMs) };
@@ -57,11 +68,11 @@ function still(shown: Found | undefined): Condition {
 export async function writeKey(
   key: string,
   content: Content,
-  options: { ttlMs?: number; level?: Level; node?: string } = {},
+  options: { ttlMs?: number; level?: Level } & Where = {},
 ): Promise<Receipt | undefined> {
-  const { ttlMs = 0, level = "default", node = "" } = options;
+  const { ttlMs = 0, level = "default" } = options;
   const request = { key, ttlMs: BigInt(ttlMs), consistency: LEVELS[level], content: stored(content) };
-  return (await kv.set(request, at(node))).receipt;
+  return (await kv.set(request, toward(options))).receipt;
 }
 
 /** Replace what was shown; a ConnectError for which `hasChanged` holds: the key has something else by now. ttlMs:
@@ -83,9 +94,9 @@ function stored(content: Content): Stored {
 }
 
 /** Delete a key; return how many values it had, and the receipt. shown: only if it still has this. */
-export async function deleteKey(key: string, level: Level = "default", node = "", shown?: Found) {
+export async function deleteKey(key: string, level: Level = "default", where: Where = {}, shown?: Found) {
   const condition = shown ? { condition: still(shown) } : {};
-  return await kv.delete({ key, consistency: LEVELS[level], ...condition }, at(node));
+  return await kv.delete({ key, consistency: LEVELS[level], ...condition }, toward(where));
 }
 
 /** A page of the keys with a prefix: of the whole cluster, or of one node's own store. */
@@ -105,6 +116,6 @@ export async function scanKeys(
 }
 
 /** The nodes that hold a key, and what each has. */
-export async function locateKey(key: string): Promise<LocateKeyResponse> {
-  return await cluster.locateKey({ key });
+export async function locateKey(key: string, signal: AbortSignal): Promise<LocateKeyResponse> {
+  return await cluster.locateKey({ key }, { signal });
 }

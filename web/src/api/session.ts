@@ -14,9 +14,10 @@ export interface Session {
   hasToken: boolean;
 }
 
-let session: Session = { isAsked: false, trouble: "", hasToken: kept() !== "" };
+let session: Session = { isAsked: false, trouble: "", hasToken: token() !== "" };
 
-function kept(): string {
+/** The token that is shown; empty: none. */
+export function token(): string {
   return window.sessionStorage.getItem(KEPT_AS) ?? "";
 }
 
@@ -26,8 +27,8 @@ function become(next: Session): void {
 }
 
 /** Show a token from now on. */
-export function signIn(token: string): void {
-  window.sessionStorage.setItem(KEPT_AS, token);
+export function signIn(given: string): void {
+  window.sessionStorage.setItem(KEPT_AS, given);
   become({ isAsked: false, trouble: "", hasToken: true });
 }
 
@@ -49,30 +50,30 @@ export function useSession(): Session {
 
 /** Shows the token with each call, and asks for one when a node doesn't know the caller. */
 export const showToken: Interceptor = (next) => async (request) => {
-  const token = kept();
-  if (token && !request.header.has("authorization")) request.header.set("authorization", `Bearer ${token}`);
+  const shown = token();
+  if (shown && !request.header.has("authorization")) request.header.set("authorization", `Bearer ${shown}`);
   try {
     const response = await next(request);
     if (!response.stream) return response;
-    return { ...response, message: heeded(response.message, token) };
+    return { ...response, message: heeded(response.message, shown) };
   } catch (error) {
-    heed(error, token);
+    heed(error, shown);
     throw error;
   }
 };
 
-async function* heeded<T>(messages: AsyncIterable<T>, token: string): AsyncGenerator<T> {
+async function* heeded<T>(messages: AsyncIterable<T>, shown: string): AsyncGenerator<T> {
   try {
     yield* messages;
   } catch (error) {
-    heed(error, token);
+    heed(error, shown);
     throw error;
   }
 }
 
 /** A late answer to an older token changes nothing. */
-function heed(error: unknown, token: string): void {
+function heed(error: unknown, shown: string): void {
   const known = ConnectError.from(error);
-  if (known.code !== Code.Unauthenticated || token !== kept()) return;
-  if (!session.isAsked) signOut(token ? known.rawMessage : "");
+  if (known.code !== Code.Unauthenticated || shown !== token()) return;
+  if (!session.isAsked) signOut(shown ? known.rawMessage : "");
 }

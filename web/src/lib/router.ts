@@ -54,6 +54,28 @@ export function go(path: string, facts: Record<string, string> = {}): void {
   leave(() => window.history.pushState(null, "", hash ? `${path}#${hash}` : path));
 }
 
+/** Change some facts of the address: the page stays, and a reload shows the same. An empty one is left out. */
+export function keepFact(name: string, value: string): void {
+  const facts = new URLSearchParams(window.location.hash.slice(1));
+  if (value) facts.set(name, value);
+  else facts.delete(name);
+  const hash = facts.toString();
+  window.history.replaceState(null, "", hash ? `#${hash}` : window.location.pathname);
+  notify();
+}
+
+/** A fact of the address, one of some words, and how to change it; the first word is left out of the address. */
+export function useWord<T extends string>(name: string, words: readonly [T, ...T[]]): [T, (word: T) => void] {
+  const given = useRoute().facts.get(name);
+  const word = words.find((one) => one === given) ?? words[0];
+  return [word, (next) => keepFact(name, next === words[0] ? "" : next)];
+}
+
+/** A fact of the address in any words, and how to change it. */
+export function useText(name: string): [string, (text: string) => void] {
+  return [useRoute().facts.get(name) ?? "", (text) => keepFact(name, text)];
+}
+
 /** The question whether to leave; undefined: there is none. */
 export function useLeaving(): { stay: () => void; leave: () => void } | undefined {
   const step = useSyncExternalStore(subscribe, () => leaving);

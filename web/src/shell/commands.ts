@@ -1,4 +1,5 @@
 import { hostOf } from "../lib/format";
+import { isReadOnly, toggleReadOnly } from "../lib/read-only";
 import { go, PAGES } from "../lib/router";
 import { toggleTheme } from "../lib/theme";
 
@@ -16,6 +17,7 @@ export function commandsFor(text: string, nodeUrls: readonly string[]): Command[
       run: () => go("/dashboard/nodes", { node: url }),
     })),
     { name: "Switch between light and dark", run: toggleTheme },
+    { name: isReadOnly() ? "Allow changes" : "Make the dashboard read-only", run: toggleReadOnly },
   ];
   const word = text.trim().toLowerCase();
   const found = fixed.filter((command) => command.name.toLowerCase().includes(word));

@@ -18,7 +18,6 @@ function follow(event: MouseEvent, path: string): void {
 /** The pages: at the side, or at the bottom of a phone. */
 export function Sidebar() {
   const { path } = useRoute();
-  const current = PAGES.some((page) => page.path === path) ? path : "/";
   return (
     <nav
       aria-label="Pages"
@@ -34,10 +33,10 @@ export function Sidebar() {
             <li key={page.path}>
               <a
                 href={page.path}
-                aria-current={page.path === current ? "page" : undefined}
+                aria-current={page.path === path ? "page" : undefined}
                 onClick={(event) => follow(event, page.path)}
                 className={`flex flex-col items-center gap-1 rounded-md px-3 py-2 text-[11px] md:flex-row md:gap-2.5 md:text-[13px] ${
-                  page.path === current
+                  page.path === path
                     ? "font-medium text-accent-text md:bg-raised"
                     : "text-muted hover:text-ink"
                 }`}

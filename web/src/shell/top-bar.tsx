@@ -2,6 +2,7 @@ import type { Feed } from "../api/cluster-feed";
 import { signOut, useSession } from "../api/session";
 import { useCluster } from "../api/use-feed";
 import { hostOf } from "../lib/format";
+import { toggleReadOnly, useReadOnly } from "../lib/read-only";
 import { toggleTheme, useTheme } from "../lib/theme";
 import { Button } from "../ui/button";
 import { Icon } from "../ui/icons";
@@ -32,6 +33,7 @@ export function TopBar({ title }: { title: string }) {
   const feed = useCluster();
   const theme = useTheme();
   const { hasToken } = useSession();
+  const isReadOnly = useReadOnly();
   return (
     <header className="sticky top-0 z-10 flex h-12 items-center gap-3 border-line border-b bg-ground/90 px-3 backdrop-blur md:px-4">
       <h1 className="font-semibold text-[15px]">{title}</h1>
@@ -40,6 +42,14 @@ export function TopBar({ title }: { title: string }) {
         <Button onClick={openPalette} aria-label="Commands, Ctrl K" className="text-muted">
           <Icon name="search" />
           <kbd className="hidden font-sans text-xs sm:inline">Ctrl K</kbd>
+        </Button>
+        <Button
+          kind={isReadOnly ? "plain" : "ghost"}
+          aria-pressed={isReadOnly}
+          onClick={toggleReadOnly}
+          className={isReadOnly ? "text-warn max-sm:px-1.5" : "max-sm:hidden"}
+        >
+          Read only
         </Button>
         {hasToken && (
           <Button kind="ghost" onClick={() => signOut()}>

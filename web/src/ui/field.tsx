@@ -3,10 +3,18 @@ import { type InputHTMLAttributes, type ReactNode, type TextareaHTMLAttributes, 
 const BOX =
   "w-full rounded-md border border-line bg-ground px-2.5 text-[13px] placeholder:text-muted focus-visible:border-accent-text";
 
-function Labelled(props: { id: string; label: string; children: ReactNode; className?: string | undefined }) {
+interface LabelledProps {
+  id: string;
+  label: string;
+  children: ReactNode;
+  className?: string | undefined;
+  isInline?: boolean | undefined;
+}
+
+function Labelled(props: LabelledProps) {
   return (
     <div className={`flex min-w-0 flex-col gap-1 ${props.className ?? ""}`}>
-      <label htmlFor={props.id} className="font-medium text-muted text-xs">
+      <label htmlFor={props.id} className={props.isInline ? "sr-only" : "font-medium text-muted text-xs"}>
         {props.label}
       </label>
       {props.children}
@@ -62,12 +70,15 @@ interface ChoiceProps<T extends string> {
   options: readonly { value: T; text: string }[];
   onChoice: (value: T) => void;
   className?: string;
+  /** Whether the label is only for screen readers. */
+  isInline?: boolean;
 }
 
-export function Choice<T extends string>({ label, value, options, onChoice, className }: ChoiceProps<T>) {
+export function Choice<T extends string>(props: ChoiceProps<T>) {
+  const { label, value, options, onChoice, className, isInline } = props;
   const id = useId();
   return (
-    <Labelled id={id} label={label} className={className}>
+    <Labelled id={id} label={label} className={className} isInline={isInline}>
       <select
         id={id}
         className={`${BOX} h-8`}

@@ -31,26 +31,33 @@ type Answer = Pick<Outcome, "text" | "content" | "receipt">;
 
 let last = 0;
 
-async function ask({ verb, key, value, ttl, level, node }: Command): Promise<Answer> {
+async function ask({ verb, key, value, ttl, level, node }: Command, signal: AbortSignal): Promise<Answer> {
+  const where = { node, signal };
   if (verb === "SET")
-    return { text: "stored", receipt: await writeKey(key, value, { ttlMs: ttlMs(ttl), level, node }) };
+    return { text: "stored", receipt: await writeKey(key, value, { ttlMs: ttlMs(ttl), level, ...where }) };
   if (verb === "DEL") {
-    const { deleted, receipt } = await deleteKey(key, level, node);
+    const { deleted, receipt } = await deleteKey(key, level, where);
     return { text: deleted ? "deleted" : "it had no value", receipt };
   }
-  const found = await readKey(key, level, node);
+  const found = await readKey(key, level, where);
   return found ? { text: `read at ${found.nodeUrl}`, content: found.content } : { text: "key not found" };
 }
 
-/** Send a command; an error is an outcome too. */
-export async function run(command: Command): Promise<Outcome> {
+/** What is known of a command that was cancelled. */
+function cancelled({ verb }: Command): string {
+  return verb === "GET" ? "cancelled" : "cancelled: a node may have carried it out nevertheless";
+}
+
+/** Send a command; an error is an outcome too. signal: cancels it. */
+export async function run(command: Command, signal: AbortSignal): Promise<Outcome> {
   const started = performance.now();
   last += 1;
   const id = last;
   try {
-    const answer = await ask(command);
+    const answer = await ask(command, signal);
     return { id, command, isError: false, ms: performance.now() - started, ...answer };
   } catch (error) {
-    return { id, command, isError: true, ms: performance.now() - started, text: explain(error) };
+    const text = signal.aborted ? cancelled(command) : explain(error);
+    return { id, command, isError: true, ms: performance.now() - started, text };
   }
 }

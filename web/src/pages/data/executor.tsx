@@ -1,6 +1,7 @@
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { LEVELS, type Level } from "../../api/keys";
 import { hostOf } from "../../lib/format";
+import { useReadOnly } from "../../lib/read-only";
 import { Button } from "../../ui/button";
 import { Confirm } from "../../ui/confirm";
 import { Area, Choice, Input } from "../../ui/field";
@@ -20,12 +21,16 @@ export function Executor({ urls, onChange }: { urls: readonly string[]; onChange
   const [command, setCommand] = useState(START);
   const [outcomes, setOutcomes] = useState<readonly Outcome[]>([]);
   const [isRunning, setRunning] = useState(false);
+  const stop = useRef<AbortController>(null);
+  const isReadOnly = useReadOnly();
   const [isAsking, setAsking] = useState(false);
   const change = (part: Partial<Command>) => setCommand({ ...command, ...part });
   const nodes = [{ value: "", text: "any" }, ...urls.map((url) => ({ value: url, text: hostOf(url) }))];
   const execute = async () => {
     setRunning(true);
-    const outcome = await run(command);
+    const control = new AbortController();
+    stop.current = control;
+    const outcome = await run(command, control.signal);
     setOutcomes((before) => [outcome, ...before].slice(0, KEPT));
     setRunning(false);
     if (command.verb !== "GET") onChange();
@@ -83,7 +88,17 @@ export function Executor({ urls, onChange }: { urls: readonly string[]; onChange
               className="w-28"
             />
           )}
-          <Button type="submit" kind="primary" disabled={!command.key || isRunning} className="ml-auto">
+          {isRunning && (
+            <Button className="ml-auto" onClick={() => stop.current?.abort()}>
+              Cancel
+            </Button>
+          )}
+          <Button
+            type="submit"
+            kind="primary"
+            disabled={!command.key || isRunning || (isReadOnly && command.verb !== "GET")}
+            className={isRunning ? "" : "ml-auto"}
+          >
             Run
           </Button>
         </div>

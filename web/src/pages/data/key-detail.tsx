@@ -3,6 +3,7 @@ import { explain, hasChanged } from "../../api/errors";
 import { deleteKey, type Found } from "../../api/keys";
 import { useNow } from "../../lib/clock";
 import { clock, seconds } from "../../lib/format";
+import { useReadOnly } from "../../lib/read-only";
 import { Button } from "../../ui/button";
 import { Confirm } from "../../ui/confirm";
 import { Foreign } from "../../ui/foreign";
@@ -44,19 +45,20 @@ function ChosenKey({ name, urls, changes, onChange }: Props) {
   const [opened, setOpened] = useState<Found>();
   const [deleting, setDeleting] = useState<Found>();
   const [failed, setFailed] = useState("");
+  const isReadOnly = useReadOnly();
   const done = () => {
     setOpened(undefined);
     setDeleting(undefined);
     onChange();
   };
   const remove = () =>
-    deleteKey(name, "default", "", deleting)
+    deleteKey(name, "default", {}, deleting)
       .then(() => setFailed(""))
       .catch((error: unknown) =>
         setFailed(hasChanged(error) ? "Somebody changed it meanwhile: it was not deleted." : explain(error)),
       )
       .finally(done);
-  const buttons = found && !opened && !deleting && (
+  const buttons = found && !opened && !deleting && !isReadOnly && (
     <>
       <Button className="text-ink" onClick={() => setOpened(found)}>
         Edit

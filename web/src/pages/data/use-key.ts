@@ -35,13 +35,11 @@ export function useKey(name: string, changes: number): KeyState {
   }, [feed, endsAt]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: replicas change with the value
   useEffect(() => {
-    let isCurrent = true;
-    locateKey(name)
-      .then((located) => isCurrent && setPlaced({ located, trouble: "" }))
-      .catch((error: unknown) => isCurrent && setPlaced({ trouble: explain(error) }));
-    return () => {
-      isCurrent = false;
-    };
+    const stop = new AbortController();
+    locateKey(name, stop.signal)
+      .then((located) => stop.signal.aborted || setPlaced({ located, trouble: "" }))
+      .catch((error: unknown) => stop.signal.aborted || setPlaced({ trouble: explain(error) }));
+    return () => stop.abort();
   }, [name, changes, version]);
   return { ...now, trouble: now.trouble || placed.trouble, located: placed.located, read: feed.read };
 }

@@ -1,6 +1,6 @@
-import type { WatchClusterResponse } from "../../gen/limedbpb/v1/cluster_pb";
+import type { ClusterNode } from "../../gen/limedbpb/v1/cluster_pb";
 import { count, hostOf, seconds } from "../../lib/format";
-import { colourOf, conditionOf } from "../../lib/nodes";
+import { colourOf, conditionOf, isKnown, noData } from "../../lib/nodes";
 import { point } from "../../lib/ring";
 import { ConditionMark, Swatch } from "../../ui/condition";
 import { Code, Table } from "../../ui/table";
@@ -8,9 +8,23 @@ import { Code, Table } from "../../ui/table";
 const DISTANCE = 78;
 const DASHES = { active: "", stale: "6 4", unknown: "6 4", unreachable: "2 5", dead: "2 5" };
 
+interface Props {
+  /** The URL of the node. */
+  own: string;
+  nodes: readonly ClusterNode[];
+  /** When it reported, in ms since 1970. */
+  heardAt: number;
+  urls: readonly string[];
+}
+
+/** When a node was heard of. */
+function heard(node: ClusterNode, heardAt: number): string {
+  return isKnown(node) ? `${seconds(node.lag)} ago` : noData(node, heardAt);
+}
+
 /** The node in the middle, the others around it: each line shows the node's opinion of the other. */
-function Star({ snapshot, urls }: { snapshot: WatchClusterResponse; urls: readonly string[] }) {
-  const peers = snapshot.nodes.filter((node) => node.url !== snapshot.nodeUrl);
+function Star({ own, nodes, urls }: Omit<Props, "heardAt">) {
+  const peers = nodes.filter((node) => node.url !== own);
   return (
     <svg viewBox="-130 -105 260 210" role="img" aria-label="Gossip map" className="mx-auto w-full max-w-md">
       {peers.map((peer, index) => {
@@ -36,18 +50,18 @@ function Star({ snapshot, urls }: { snapshot: WatchClusterResponse; urls: readon
           </g>
         );
       })}
-      <circle r="12" fill={colourOf(urls, snapshot.nodeUrl)} stroke="var(--ink)" />
+      <circle r="12" fill={colourOf(urls, own)} stroke="var(--ink)" />
     </svg>
   );
 }
 
 /** The node's gossip about the others, and its age. */
-export function GossipMap({ snapshot, urls }: { snapshot: WatchClusterResponse; urls: readonly string[] }) {
+export function GossipMap({ own, nodes, heardAt, urls }: Props) {
   return (
     <div className="space-y-3">
-      <Star snapshot={snapshot} urls={urls} />
+      <Star own={own} nodes={nodes} urls={urls} />
       <Table label="Gossip" columns={["node", "status", "generation>", "heartbeat>", "heard>", "epoch>"]}>
-        {snapshot.nodes.map((node) => (
+        {nodes.map((node) => (
           <tr key={node.url}>
             <td className="whitespace-nowrap font-mono text-xs">
               <Swatch colour={colourOf(urls, node.url)} /> {hostOf(node.url)}
@@ -57,7 +71,7 @@ export function GossipMap({ snapshot, urls }: { snapshot: WatchClusterResponse; 
             </td>
             <Code right>{node.generation.toString()}</Code>
             <Code right>{count(node.heartbeat)}</Code>
-            <Code right>{node.url === snapshot.nodeUrl ? "itself" : `${seconds(node.lag)} ago`}</Code>
+            <Code right>{node.url === own ? "itself" : heard(node, heardAt)}</Code>
             <Code right>{node.epoch.toString()}</Code>
           </tr>
         ))}

@@ -1,53 +1,54 @@
 import type { Sample } from "../../api/cluster-feed";
-import type { WatchClusterResponse } from "../../gen/limedbpb/v1/cluster_pb";
+import type { NodeReport } from "../../api/node-feed";
 import { bytes, count, figure, hostOf, percent, seconds } from "../../lib/format";
 import { colourOf } from "../../lib/nodes";
 import { Chart } from "../../ui/chart";
 import { type Fact, Facts } from "../../ui/facts";
 import { Trouble } from "../../ui/panel";
-import { useHealth } from "./use-health";
+
+/** Bytes of a MiB. */
+const MIB = 1 << 20;
 
 interface Props {
   url: string;
-  snapshot: WatchClusterResponse;
+  report: NodeReport;
   urls: readonly string[];
   samples: readonly Sample[];
 }
 
 /** The node's report on itself: its store, its process, its requests. */
-export function NodeFigures({ url, snapshot, urls, samples }: Props) {
-  const { health } = useHealth(url);
-  const own = snapshot.nodes.find((node) => node.url === url);
-  const { rates } = snapshot;
-  const started = Number(own?.generation ?? 0n);
+export function NodeFigures({ url, report, urls, samples }: Props) {
+  const { state, health } = report;
+  const own = state.members.find((node) => node.url === url);
+  const { storage: store } = health;
   const storage: Fact[] = [
-    ["store", health?.storage?.type ?? "…"],
-    ["durability", health?.storage?.durability || "–"],
-    ["keys", count(own?.keys ?? 0)],
-    ["size", bytes(own?.load?.diskBytes ?? 0n)],
-    ["path", health?.storage?.path || "in memory"],
+    ["store", store?.type ?? "–"],
+    ["durability", store?.durability || "–"],
+    ["keys", store ? count(store.keys) : "–"],
+    ["size", store ? bytes(store.bytes) : "–"],
+    ["path", store?.path || "in memory"],
   ];
   const process: Fact[] = [
-    ["status", snapshot.problem || snapshot.status],
-    ["version", own?.version ?? "–"],
-    ["zone", own?.zone || "none"],
-    ["up for", started ? seconds((Date.now() - started) / 1000) : "–"],
-    ["memory", bytes(own?.load?.memoryBytes ?? 0n)],
-    ["cpu", `${figure(own?.load?.cpuPercent ?? 0)}%`],
-    ["virtual nodes", count(own?.virtualNodes ?? 0)],
-    ["epoch", snapshot.epoch.toString()],
+    ["status", state.problem || state.status],
+    ["version", state.version],
+    ["zone", state.zone || "none"],
+    ["up for", seconds(health.uptimeSeconds)],
+    ["memory", bytes(health.memoryAllocatedMb * MIB)],
+    ["cpu", `${figure(health.cpuPercent)}%`],
+    ["member", own ? own.standing : "not a member"],
+    ["owns", own ? percent(own.share) : "–"],
+    ["virtual nodes", own ? count(own.virtualNodes) : "–"],
+    ["epoch", state.epoch.toString()],
   ];
   const requests: Fact[] = [
-    ["answered", count(rates?.totalRequests ?? 0n)],
-    ["requests/s", figure(rates?.requestsPerSecond ?? 0)],
+    ["answered", count(health.totalRequests)],
+    ["requests/s", figure(health.requestsPerSecond)],
     [
       "gets · sets · deletes /s",
-      [rates?.getsPerSecond, rates?.setsPerSecond, rates?.delsPerSecond]
-        .map((rate) => figure(rate ?? 0))
-        .join(" · "),
+      [health.getsPerSecond, health.setsPerSecond, health.delsPerSecond].map(figure).join(" · "),
     ],
-    ["mean latency", `${figure(rates?.averageLatencyMs ?? 0)} ms`],
-    ["errors", percent(rates?.errorRate ?? 0)],
+    ["mean latency", `${figure(health.averageLatencyMs)} ms`],
+    ["errors", percent(health.errorRate)],
   ];
   const line = {
     name: hostOf(url),
@@ -56,7 +57,7 @@ export function NodeFigures({ url, snapshot, urls, samples }: Props) {
   };
   return (
     <div className="grid gap-x-8 gap-y-5 sm:grid-cols-2">
-      {snapshot.warnings.map((text) => (
+      {state.warnings.map((text) => (
         <div key={text} className="sm:col-span-2">
           <Trouble>{text}</Trouble>
         </div>

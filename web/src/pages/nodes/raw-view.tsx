@@ -20,10 +20,11 @@ function json<T extends DescMessage>(schema: T, message: MessageShape<T>): strin
 }
 
 /** The node's answer, as REST has it. */
-async function ask(answer: Answer, url: string): Promise<string> {
-  if (answer === "state") return json(GetStateResponseSchema, await cluster.getState({}, at(url)));
-  if (answer === "gossip") return json(GetGossipResponseSchema, await cluster.getGossip({}, at(url)));
-  return json(GetHealthResponseSchema, await cluster.getHealth({}, at(url)));
+async function ask(answer: Answer, url: string, signal: AbortSignal): Promise<string> {
+  const options = at(url, { signal });
+  if (answer === "state") return json(GetStateResponseSchema, await cluster.getState({}, options));
+  if (answer === "gossip") return json(GetGossipResponseSchema, await cluster.getGossip({}, options));
+  return json(GetHealthResponseSchema, await cluster.getHealth({}, options));
 }
 
 /** A node's answers as they are. */
@@ -34,19 +35,17 @@ export function RawView({ url }: { url: string }) {
   const [trouble, setTrouble] = useState("");
   // biome-ignore lint/correctness/useExhaustiveDependencies: the button asks again
   useEffect(() => {
-    let isCurrent = true;
+    const stop = new AbortController();
     const show = (json: string, wrong: string) => {
-      if (!isCurrent) return;
+      if (stop.signal.aborted) return;
       setText(json);
       setTrouble(wrong);
     };
-    ask(answer, url).then(
+    ask(answer, url, stop.signal).then(
       (json) => show(json, ""),
       (error: unknown) => show("", explain(error)),
     );
-    return () => {
-      isCurrent = false;
-    };
+    return () => stop.abort();
   }, [answer, url, asked]);
   return (
     <div className="space-y-2">

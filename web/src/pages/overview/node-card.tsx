@@ -1,7 +1,7 @@
 import type { Sample } from "../../api/cluster-feed";
 import type { ClusterNode } from "../../gen/limedbpb/v1/cluster_pb";
 import { bytes, count, figure, hostOf, percent, seconds } from "../../lib/format";
-import { colourOf, conditionOf } from "../../lib/nodes";
+import { colourOf, conditionOf, isKnown, noData } from "../../lib/nodes";
 import { go } from "../../lib/router";
 import { ConditionMark, Swatch } from "../../ui/condition";
 import { Sparkline } from "../../ui/sparkline";
@@ -15,22 +15,45 @@ function Cell({ name, value }: { name: string; value: string }) {
   );
 }
 
-interface Props {
-  node: ClusterNode;
-  urls: readonly string[];
-  isReporter: boolean;
-  samples: readonly Sample[];
+/** The last figures of a node. */
+function Cells({ node, isReporter }: { node: ClusterNode; isReporter: boolean }) {
+  const { load } = node;
+  return (
+    <dl className="mt-2 grid grid-cols-3 gap-x-2 gap-y-1.5">
+      <Cell name="keys" value={count(node.keys)} />
+      <Cell name="disk" value={load ? bytes(load.diskBytes) : "–"} />
+      <Cell name="memory" value={load ? bytes(load.memoryBytes) : "–"} />
+      <Cell name="requests/s" value={load ? figure(load.requestsPerSecond) : "–"} />
+      <Cell name="latency" value={load ? `${figure(load.averageLatencyMs)} ms` : "–"} />
+      <Cell name="errors" value={load ? percent(load.errorRate) : "–"} />
+      <Cell name="cpu" value={load ? `${figure(load.cpuPercent)}%` : "–"} />
+      <Cell name="heartbeat" value={count(node.heartbeat)} />
+      <Cell name="heard" value={isReporter ? "now" : `${seconds(node.lag)} ago`} />
+    </dl>
+  );
 }
 
-/** The state of one node, as the reporting node has heard it. */
-export function NodeCard({ node, urls, isReporter, samples }: Props) {
-  const colour = colourOf(urls, node.url);
-  const { load } = node;
+/** What a node is, besides its condition: its zone, its place in the topology, whether it reports all this. */
+export function placeOf(node: ClusterNode, isReporter: boolean): string {
   const place = [
     node.zone && `zone ${node.zone}`,
     node.standing || "not a member",
     isReporter && "reports this",
   ];
+  return place.filter(Boolean).join(" · ");
+}
+
+interface Props {
+  node: ClusterNode;
+  urls: readonly string[];
+  isReporter: boolean;
+  heardAt: number;
+  samples: readonly Sample[];
+}
+
+/** The state of one node, as the reporting node has heard it. heardAt: when the report came. */
+export function NodeCard({ node, urls, isReporter, heardAt, samples }: Props) {
+  const colour = colourOf(urls, node.url);
   return (
     <li aria-label={hostOf(node.url)} className="min-w-0 rounded-lg border border-line bg-panel p-3">
       <div className="flex items-center justify-between gap-2">
@@ -44,19 +67,13 @@ export function NodeCard({ node, urls, isReporter, samples }: Props) {
         </button>
         <ConditionMark is={conditionOf(node)} beat={node.heartbeat} />
       </div>
-      <p className="mt-0.5 truncate text-muted text-xs">{place.filter(Boolean).join(" · ")}</p>
+      <p className="mt-0.5 truncate text-muted text-xs">{placeOf(node, isReporter)}</p>
       <Sparkline values={samples.slice(-60).map((sample) => sample.requests)} colour={colour} />
-      <dl className="mt-2 grid grid-cols-3 gap-x-2 gap-y-1.5">
-        <Cell name="keys" value={count(node.keys)} />
-        <Cell name="disk" value={load ? bytes(load.diskBytes) : "–"} />
-        <Cell name="memory" value={load ? bytes(load.memoryBytes) : "–"} />
-        <Cell name="requests/s" value={load ? figure(load.requestsPerSecond) : "–"} />
-        <Cell name="latency" value={load ? `${figure(load.averageLatencyMs)} ms` : "–"} />
-        <Cell name="errors" value={load ? percent(load.errorRate) : "–"} />
-        <Cell name="cpu" value={load ? `${figure(load.cpuPercent)}%` : "–"} />
-        <Cell name="heartbeat" value={count(node.heartbeat)} />
-        <Cell name="heard" value={isReporter ? "now" : `${seconds(node.lag)} ago`} />
-      </dl>
+      {isKnown(node) ? (
+        <Cells node={node} isReporter={isReporter} />
+      ) : (
+        <p className="mt-2 text-muted text-xs">{noData(node, heardAt)}</p>
+      )}
     </li>
   );
 }

@@ -1,8 +1,8 @@
 import type { ClusterNode, WatchClusterResponse } from "../../gen/limedbpb/v1/cluster_pb";
-import { bytes, count, hostOf, signed } from "../../lib/format";
-import { colourOf } from "../../lib/nodes";
+import { bytes, clock, count, hostOf, signed } from "../../lib/format";
+import { colourOf, isKnown } from "../../lib/nodes";
 import { Swatch } from "../../ui/condition";
-import { Panel } from "../../ui/panel";
+import { Panel, Quiet } from "../../ui/panel";
 import { Code, Table } from "../../ui/table";
 
 function Peer({ node, urls }: { node: ClusterNode; urls: readonly string[] }) {
@@ -13,17 +13,33 @@ function Peer({ node, urls }: { node: ClusterNode; urls: readonly string[] }) {
       </td>
       <Code right>{bytes(node.hintBytes)}</Code>
       <Code right>
-        {node.clockOffsetMs === undefined ? "unknown" : `${signed(Number(node.clockOffsetMs))} ms`}
+        {node.clockOffsetMs === undefined || !isKnown(node)
+          ? "unknown"
+          : `${signed(Number(node.clockOffsetMs))} ms`}
       </Code>
-      <Code right>{node.epoch.toString()}</Code>
+      <Code right>{isKnown(node) ? node.epoch.toString() : "unknown"}</Code>
     </tr>
   );
 }
 
-/** Hints for the peers, their clocks, and the repair of replicas. */
-export function RepairPanel({ snapshot, urls }: { snapshot: WatchClusterResponse; urls: readonly string[] }) {
+interface Props {
+  snapshot: WatchClusterResponse;
+  urls: readonly string[];
+  isLive: boolean;
+  heardAt: number;
+}
+
+/** Hints for the peers, their clocks, and the repair of replicas. isLive: whether the snapshot, which came at
+ * heardAt, still holds. */
+export function RepairPanel({ snapshot, urls, isLive, heardAt }: Props) {
   const peers = snapshot.nodes.filter((node) => node.url !== snapshot.nodeUrl);
   const { repair } = snapshot;
+  if (!isLive)
+    return (
+      <Panel title="Hints, clocks and repair">
+        <Quiet>no data since {clock(heardAt)}</Quiet>
+      </Panel>
+    );
   return (
     <Panel title="Hints, clocks and repair" aside={`as ${hostOf(snapshot.nodeUrl)} sees it`}>
       <Table label="Peers" columns={["peer", "hints waiting>", "clock offset>", "knows epoch>"]}>

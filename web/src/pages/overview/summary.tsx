@@ -1,10 +1,10 @@
 import type { ReactNode } from "react";
-import type { WatchClusterResponse } from "../../gen/limedbpb/v1/cluster_pb";
+import type { ClusterNode, WatchClusterResponse } from "../../gen/limedbpb/v1/cluster_pb";
 import { bytes, count, figure } from "../../lib/format";
-import { conditionOf, healthOf } from "../../lib/nodes";
+import { conditionOf, healthOf, isKnown, membersOf } from "../../lib/nodes";
 import { ConditionMark } from "../../ui/condition";
 
-function Figure(props: { name: string; children: ReactNode; note?: string; isWide?: boolean }) {
+function Figure(props: { name: string; children: ReactNode; note?: string | undefined; isWide?: boolean }) {
   return (
     <div className={`min-w-0 bg-panel px-3.5 py-2.5 ${props.isWide ? "col-span-2 xl:col-span-1" : ""}`}>
       <dt className="text-muted text-xs">{props.name}</dt>
@@ -16,37 +16,44 @@ function Figure(props: { name: string; children: ReactNode; note?: string; isWid
   );
 }
 
-/** The cluster in a line of figures. */
-export function Summary({ snapshot }: { snapshot: WatchClusterResponse }) {
-  const { nodes } = snapshot;
-  const sum = (of: (node: (typeof nodes)[number]) => number) =>
-    nodes.reduce((total, node) => total + of(node), 0);
-  const active = nodes.filter((node) => conditionOf(node) === "active").length;
-  const requests = sum((node) => (node.reachable ? (node.load?.requestsPerSecond ?? 0) : 0));
-  const disk = sum((node) => Number(node.load?.diskBytes ?? 0n));
+/** How many keys there are, by what the known members hold of their shares: all shares together are as many as there
+ * are replicas. */
+function keysOf(known: readonly ClusterNode[]): number {
+  const held = known.reduce((total, node) => total + node.keys, 0);
+  const share = known.reduce((total, node) => total + node.share, 0);
+  return share > 0 ? Math.round(held / share) : held;
+}
+
+/** The members in a line of figures. isLive: whether the snapshot still holds. */
+export function Summary({ snapshot, isLive }: { snapshot: WatchClusterResponse; isLive: boolean }) {
+  const members = membersOf(snapshot);
+  const known = members.filter(isKnown);
+  const isPart = known.length < members.length;
+  const shown = (text: (nodes: readonly ClusterNode[]) => string) => (known.length > 0 ? text(known) : "–");
+  const sum = (of: (node: ClusterNode) => number) => known.reduce((total, node) => total + of(node), 0);
+  const active = known.filter((node) => conditionOf(node) === "active").length;
+  const partly = isPart && known.length > 0 ? `of ${known.length} nodes` : undefined;
   return (
     <dl
       aria-label="Summary"
       className="grid grid-cols-2 gap-px overflow-hidden rounded-lg border border-line bg-line sm:grid-cols-4 xl:grid-cols-7"
     >
       <Figure name="Health">
-        <ConditionMark is={healthOf(snapshot)} />
+        <ConditionMark is={isLive ? healthOf(snapshot) : "unknown"} />
       </Figure>
-      <Figure name="Nodes active" note={`of ${nodes.length}`}>
-        {active}
+      <Figure name="Nodes active" note={`of ${members.length}`}>
+        {isLive ? active : "–"}
       </Figure>
-      <Figure name="Keys" note={`in ${snapshot.replicationFactor} replicas`}>
-        {count(
-          Math.round(
-            sum((node) => node.keys) / Math.max(1, Math.min(snapshot.replicationFactor, nodes.length)),
-          ),
-        )}
+      <Figure name={isPart ? "Keys, about" : "Keys"} note={`in ${snapshot.replicationFactor} replicas`}>
+        {shown((nodes) => count(keysOf(nodes)))}
       </Figure>
-      <Figure name="On disk">{bytes(disk)}</Figure>
-      <Figure name="Requests" note="a second">
-        {figure(requests)}
+      <Figure name="On disk" note={partly}>
+        {shown(() => bytes(sum((node) => Number(node.load?.diskBytes ?? 0n))))}
       </Figure>
-      <Figure name="Epoch" note={snapshot.phase}>
+      <Figure name="Requests" note={partly ?? "a second"}>
+        {shown(() => figure(sum((node) => node.load?.requestsPerSecond ?? 0)))}
+      </Figure>
+      <Figure name="Epoch" note={isLive ? snapshot.phase : undefined}>
         {snapshot.epoch.toString()}
       </Figure>
       <Figure name="Cluster" isWide>

@@ -1,4 +1,4 @@
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { explain } from "../../api/errors";
 import { locateKey } from "../../api/keys";
 import type { LocateKeyResponse } from "../../gen/limedbpb/v1/cluster_pb";
@@ -9,11 +9,17 @@ import type { Placed } from "./ring-circle";
 export function usePlacing(arcs: readonly Arc[]) {
   const [located, setLocated] = useState<LocateKeyResponse>();
   const [trouble, setTrouble] = useState("");
+  const stop = useRef<AbortController>(null);
+  useEffect(() => () => stop.current?.abort(), []);
   const place = async (key: string) => {
+    stop.current?.abort();
+    const control = new AbortController();
+    stop.current = control;
     try {
-      setLocated(await locateKey(key));
+      setLocated(await locateKey(key, control.signal));
       setTrouble("");
     } catch (error) {
+      if (control.signal.aborted) return;
       setLocated(undefined);
       setTrouble(explain(error));
     }

@@ -1,4 +1,5 @@
 import { useState } from "react";
+import { useReadOnly } from "../../lib/read-only";
 import { Button } from "../../ui/button";
 import { Choice, Input } from "../../ui/field";
 import { Panel } from "../../ui/panel";
@@ -22,6 +23,7 @@ export function SeedPage() {
   const [batch, setBatch] = useState("100");
   const [prefix, setPrefix] = useState("");
   const seeding = useSeeding();
+  const isReadOnly = useReadOnly();
   const wanted = Number(count);
   const isFit = Number.isInteger(wanted) && wanted >= 1 && wanted <= 1_000_000;
   return (
@@ -48,7 +50,7 @@ export function SeedPage() {
           </div>
           <div className="flex justify-end gap-2">
             {seeding.isRunning && <Button onClick={seeding.cancel}>Cancel</Button>}
-            <Button type="submit" kind="primary" disabled={!isFit || seeding.isRunning}>
+            <Button type="submit" kind="primary" disabled={!isFit || seeding.isRunning || isReadOnly}>
               Write {isFit ? wanted.toLocaleString("en") : "…"} keys
             </Button>
           </div>
