@@ -31,6 +31,7 @@ from limedb.errors import (
     StaleEpochError,
 )
 from limedb.ports import Applied, Clock, Placement, Replicas
+from limedb.ports.applied_columns import columns_of
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.fanout import CheckStored, Fanout
 from limedb.replication.replica_errors import is_replica_error
@@ -44,7 +45,6 @@ from limedb.replication.requests import (
     WrittenBatch,
 )
 from limedb.replication.stale_epoch import follow_topology
-from limedb.replication.write.applied_columns import columns_of
 from limedb.replication.write.batch_acks import BatchAcks
 from limedb.replication.write.newcomers import Newcomers
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored, failure_of

@@ -11,7 +11,7 @@ from typing import overload
 
 from typing_extensions import override
 
-from limedb.ports import Applied
+from limedb.ports.store import Applied
 
 NONE: Mapping[int, int] = MappingProxyType({})
 
