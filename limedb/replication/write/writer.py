@@ -179,11 +179,11 @@ class Writer:
     ) -> None:
         """Give jobs whose records were sent to their one replica their outcomes."""
         epoch = layout.topology.epoch
+        columns = None if isinstance(answers, LimeDBError) else columns_of(answers)
         for i, job in enumerate(jobs):
-            if not isinstance(answers, LimeDBError) and not (
-                answers[i].superseded_by or job.version_is_final or job.own_versions[1:]
-            ):
-                job.outcome = Written(job.sent.version, answers[i].existed, 1, 1, epoch)
+            is_usual = not (job.version_is_final or job.own_versions[1:])
+            if columns is not None and is_usual and i not in columns.superseded:
+                job.outcome = Written(job.sent.version, bool(columns.existed[i]), 1, 1, epoch)
                 job.resolve()
                 continue
             job.need = job.total = 1
