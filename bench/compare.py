@@ -8,7 +8,8 @@ What: a key of a BatchSet of 100 (sets) or a BatchGet of 100 (gets), both 8 at a
 by h2load, as the suite has them (h2load-get, h2load-set). All go to one node.
 
 It owns the turns: on a busy machine only runs that alternate can be compared. All checkouts run with this
-Python and its packages. Rates stand beside the processor time, and are rougher.
+Python and its packages. Ratios are the medians of those of each turn: where others keep the machine busy,
+many short rounds are better than a few long ones. Rates stand beside the processor time, and are rougher.
 """
 
 import argparse
@@ -214,11 +215,13 @@ def main() -> None:
         finally:
             for checkout in checkouts.values():
                 checkout.stop()
+    first = next(iter(figures.values()))
     for name, rounds in figures.items():
         used, rates = zip(*rounds, strict=True)
         spread = f"{min(used):.2f} to {max(used):.2f}"
+        ratio = statistics.median(one / other for (one, _), (other, _) in zip(rounds, first, strict=True))
         rate = f"{statistics.median(rates):,.0f} keys/s"
-        print(f"{name:12} {statistics.median(used):7.2f} µs a key ({spread}), {rate}")
+        print(f"{name:12} {statistics.median(used):7.2f} µs a key ({spread}), ratio {ratio:.3f}, {rate}")
 
 
 if __name__ == "__main__":
