@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from limedb.storage.lmdb.env import Tables
+from limedb.storage.lmdb.layout import token_prefix
 from limedb.storage.lmdb.plan import EncodedRecord
-from limedb.storage.lmdb.sound import sound_at
+from limedb.storage.lmdb.sound import is_plainly_sound, sound_at
+from limedb.storage.seal import SEAL_SIZE
 
 if TYPE_CHECKING:
     import lmdb
@@ -41,8 +43,18 @@ class StoredRecords:
 
     def of_short(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """See plan.Lookup."""
-        newest, newer, new, sound = self._newest, self._newer, self._new, self._sound
-        return [newest(key) or newer(key) or new(key) or sound(key, key) for key in keys]
+        newest, newer, new = self._newest, self._newer, self._new
+        found = [newest(key) or newer(key) or new(key) for key in keys]
+        get, tokens = self._txn.get, self._tables.tokens
+        for place in [place for place, data in enumerate(found) if data is None]:
+            key = keys[place]
+            # The usual cases of sound.sound_at come first: its calls would cost more than the work.
+            if (stored := get(key)) is not None:
+                data = stored[SEAL_SIZE:]
+                found[place] = data if is_plainly_sound(key, stored, data) else self._sound(key, key)
+            elif get(token_prefix(key) + key, None, tokens) is not None:
+                self._sound(key, key)
+        return found
 
     def _sound(self, place: bytes, name: bytes) -> bytes | None:
         return sound_at(self._tables, self._txn, place, name)

@@ -3,7 +3,8 @@
 Tests limedb/storage/lmdb/lookup.py, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +14,13 @@ from limedb.encoding.batch import all_received
 from limedb.encoding.record import encode
 from limedb.errors import LimeDBError
 from limedb.ports.applied_columns import AppliedColumns, columns_of
-from limedb.storage.lmdb.layout import PREFIX_SIZE
+from limedb.storage.lmdb.env import open_tables
+from limedb.storage.lmdb.layout import PREFIX_SIZE, index_key
+from limedb.storage.lmdb.lookup import StoredRecords
 from limedb.storage.lmdb.plan import EncodedBatch, EncodedRecord, gone, items_of, plan, plan_each
 from limedb.storage.lmdb.sound import CHECKSUM, UnsoundError
+from limedb.storage.lmdb.writer import write_items
+from limedb.storage.seal import sealed
 
 NOW = 1_000
 KEYS = ["a", "bb", "é", "k" * (PREFIX_SIZE + 1)]
@@ -101,3 +106,38 @@ def test_columns_hold_what_their_items_do(given_: list[Record]) -> None:
     assert rows == [(encode(record), record.version, record.is_tombstone) for record in given_]
     assert [items[place] for place in range(len(items))] == [*items]
     assert items.size == sum(len(data) for data, _, _ in rows)
+
+
+def found(look: Callable[[], object]) -> object:
+    """What a look-up finds, or why it can't be believed."""
+    try:
+        return look()
+    except UnsoundError as error:
+        return error.why
+
+
+def test_many_keys_are_found_as_each_of_them(tmp_path: Path) -> None:
+    tables = open_tables(tmp_path)
+    kept = [Record(key, key, 7) for key in ("plain", "newer", "newest", "torn", "lost", "moved", "é" * 60)]
+    kept += [Record("expires", "v", 7, NOW), Record("deleted", None, 7), Record("old", "v", 0)]
+    items = items_of(kept)
+    write_items(tables, dict(zip(items.keys, items.data, strict=True)), len(kept), 7)
+    with tables.env.begin(write=True, db=tables.main) as txn:
+        txn.put(b"torn", txn.get(b"torn")[:-1] + b"?")
+        txn.delete(b"lost")
+        txn.put(b"moved", sealed(encode(Record("mover", "v", 9))))
+        txn.put(index_key("moved", b"moved"), b"", db=tables.tokens)
+    newest, newer = {b"newest": b"1", b"purged": gone(b"purged")}, {b"newest": b"2", b"newer": b"3"}
+    keys = [*items.keys, b"purged", b"absent"]
+    with tables.env.begin(db=tables.main) as txn:
+        stored = StoredRecords(tables, txn, newest, newer)
+        alone = [found(lambda key=key: stored.of(EncodedRecord(key, b"", 0, False))) for key in keys]  # type: ignore[misc]
+        assert [found(lambda key=key: stored.of_short([key])[0]) for key in keys] == alone  # type: ignore[misc]
+        sound = [(key, data) for key, data in zip(keys, alone, strict=True) if not isinstance(data, str)]
+        assert stored.of_short([key for key, _ in sound]) == [data for _, data in sound]
+    assert [key for key, data in zip(keys, alone, strict=True) if isinstance(data, str)] == [
+        b"torn",
+        b"lost",
+        b"moved",
+    ]
+    tables.env.close()
