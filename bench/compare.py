@@ -4,10 +4,12 @@
     python -m bench.compare --what gets before=/path/of/a/checkout after=.
 
 What: a key of a BatchSet of 100 (sets) or a BatchGet of 100 (gets), both 8 at a time; a Get of a random key,
-64 at a time on one connection (get) or one after another (get-alone). All go to one node.
+64 at a time on one connection (get) or one after another (get-alone); a Get or a Set of one key, 64 at a time
+by h2load, as the suite has them (h2load-get, h2load-set). All go to one node.
 
 It owns the turns: on a busy machine only runs that alternate can be compared. All checkouts run with this
-Python and its packages. Rates stand beside the processor time, and are rougher.
+Python and its packages. Ratios are the medians of those of each turn: where others keep the machine busy,
+many short rounds are better than a few long ones. Rates stand beside the processor time, and are rougher.
 """
 
 import argparse
@@ -19,12 +21,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import grpc
 
-from bench.load import limedb_command, node_env
-from bench.processor import used_seconds
+from bench.load import grpc_rate, limedb_command, node_env
+from bench.processor import used_seconds, warm_up_seconds
 from bench.systems.limedb import wait_member
 from bench.systems.processes import LOOPBACK, Processes, steady_port
 from limedbpb.v1 import kv_pb2
@@ -65,7 +67,7 @@ class Checkout:
         """End the nodes."""
         self._processes.stop()
 
-    def fill(self, load: "Load") -> None:
+    def fill(self, load: "Calls") -> None:
         """Store all keys."""
         asyncio.run(_fill(self.address, load))
 
@@ -81,8 +83,29 @@ Check = Callable[[bytes], int]
 """Looks at an answer; the keys that it is about."""
 
 
-class Load(NamedTuple):
-    """What is sent over and over. under_way: at a time."""
+class Load(Protocol):
+    """What is sent over and over."""
+
+    async def run(self, address: str, seconds: float) -> int:
+        """Send requests for some seconds; the keys that they were about."""
+
+
+class H2load(NamedTuple):
+    """One request over and over, by h2load. size: the bytes of a good answer."""
+
+    method: str
+    request: bytes
+    size: int
+
+    async def run(self, address: str, seconds: float) -> int:
+        """See Load."""
+        port, method = int(address.rpartition(":")[2]), f"limedb.v1.KVService/{self.method}"
+        rate = await asyncio.to_thread(grpc_rate, port, method, self.request, seconds, STREAMS, self.size)
+        return round(rate * (seconds + warm_up_seconds(seconds)))
+
+
+class Calls(NamedTuple):
+    """Requests by the generated client's own loop. under_way: at a time."""
 
     method: str
     requests: list[bytes]
@@ -90,7 +113,7 @@ class Load(NamedTuple):
     under_way: int
 
     async def run(self, address: str, seconds: float) -> int:
-        """Send requests for some seconds; the keys that they were about."""
+        """See Load."""
         done, end = 0, time.monotonic() + seconds
         async with grpc.aio.insecure_channel(address) as channel:
             call = channel.unary_unary(f"/limedb.v1.KVService/{self.method}")
@@ -134,8 +157,8 @@ def _sets(rng: random.Random, keys: list[str]) -> list[bytes]:
     ]
 
 
-def _loads() -> dict[str, Load]:
-    """The loads by name. `fill` stores each key once."""
+def _loads() -> tuple[Calls, dict[str, Load]]:
+    """What stores each key once, and the loads by name."""
     rng = random.Random(1)
     keys = [f"key-{n:09}" for n in range(KEYS)]
     sampled = [key for _ in range(300) for key in rng.sample(keys, BATCH)]
@@ -144,16 +167,19 @@ def _loads() -> dict[str, Load]:
         for start in range(0, len(sampled), BATCH)
     ]
     gets = [kv_pb2.GetRequest(key=key).SerializeToString() for key in keys]
-    return {
-        "fill": Load("BatchSet", _sets(rng, keys), _stored, 1),
-        "sets": Load("BatchSet", _sets(rng, sampled), _stored, UNDER_WAY),
-        "gets": Load("BatchGet", batches, _found, UNDER_WAY),
-        "get": Load("Get", gets, _got, STREAMS),
-        "get-alone": Load("Get", gets, _got, 1),
+    value = "v" * VALUE_SIZE
+    one_set = kv_pb2.SetRequest(key=keys[1], value=value).SerializeToString()
+    return Calls("BatchSet", _sets(rng, keys), _stored, 1), {
+        "sets": Calls("BatchSet", _sets(rng, sampled), _stored, UNDER_WAY),
+        "gets": Calls("BatchGet", batches, _found, UNDER_WAY),
+        "get": Calls("Get", gets, _got, STREAMS),
+        "get-alone": Calls("Get", gets, _got, 1),
+        "h2load-get": H2load("Get", gets[1], VALUE_SIZE),
+        "h2load-set": H2load("Set", one_set, 16),
     }
 
 
-async def _fill(address: str, load: Load) -> None:
+async def _fill(address: str, load: Calls) -> None:
     async with grpc.aio.insecure_channel(address) as channel:
         call = channel.unary_unary(f"/limedb.v1.KVService/{load.method}")
         for request in load.requests:
@@ -164,12 +190,12 @@ def main() -> None:
     """Print the figures of each checkout."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("checkouts", nargs="+", metavar="NAME=FOLDER")
-    parser.add_argument("--what", default="sets", choices=["sets", "gets", "get", "get-alone"])
+    fill, loads = _loads()
+    parser.add_argument("--what", default="sets", choices=[*loads])
     parser.add_argument("--nodes", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=3.0)
     asked = parser.parse_args()
-    loads = _loads()
     load = loads[asked.what]
     named = dict(each.split("=", 1) for each in asked.checkouts)
     figures: dict[str, list[tuple[float, float]]] = {name: [] for name in named}
@@ -181,7 +207,7 @@ def main() -> None:
         try:
             for checkout in checkouts.values():
                 checkout.start()
-                checkout.fill(loads["fill"])
+                checkout.fill(fill)
                 checkout.measure(load, 1.0)
             for turn in range(asked.rounds):
                 for name in [*checkouts][:: -1 if turn % 2 else 1]:
@@ -189,11 +215,13 @@ def main() -> None:
         finally:
             for checkout in checkouts.values():
                 checkout.stop()
+    first = next(iter(figures.values()))
     for name, rounds in figures.items():
         used, rates = zip(*rounds, strict=True)
         spread = f"{min(used):.2f} to {max(used):.2f}"
+        ratio = statistics.median(one / other for (one, _), (other, _) in zip(rounds, first, strict=True))
         rate = f"{statistics.median(rates):,.0f} keys/s"
-        print(f"{name:12} {statistics.median(used):7.2f} µs a key ({spread}), {rate}")
+        print(f"{name:12} {statistics.median(used):7.2f} µs a key ({spread}), ratio {ratio:.3f}, {rate}")
 
 
 if __name__ == "__main__":

@@ -160,14 +160,19 @@ def decode(data: bytes) -> Record:
     return record
 
 
-def version_of_lasting(data: bytes) -> int:
-    """The version in stored bytes of a value that doesn't expire; -1: they may be something else. At the cost
-    of one field, and as certain as `peek`.
+def versions_of_lasting(found: Iterable[bytes | None]) -> list[int] | None:
+    """The versions in stored bytes of values that don't expire, 0 where there are none; None: some may be
+    something else. At the cost of one field each, and as certain as `peek`.
     """
-    if len(data) > 9 and data[9] == _KEY_TAG and data[0] == _FIRST:
-        version: int = _FIXED64.unpack_from(data, 1)[0]
-        return version
-    return -1
+    versions: list[int] = []
+    for data in found:
+        if data is None:
+            versions.append(0)
+        elif len(data) > 9 and data[9] == _KEY_TAG and data[0] == _FIRST:
+            versions.append(_FIXED64.unpack_from(data, 1)[0])
+        else:
+            return None
+    return versions
 
 
 def peek(data: bytes) -> Header:

@@ -37,6 +37,10 @@ class SystemClock(Clock):
     def elapsed(self) -> float:
         return time.monotonic()
 
+    @override
+    def worked(self) -> float:
+        return time.thread_time()
+
 
 def note_stand(seconds: float) -> None:
     """Log that the process stood still for some seconds."""

@@ -1,7 +1,7 @@
 """The seams: the services that orchestration needs from the outside, as Protocol classes.
 
-It owns the interfaces between the layers. It must never contain code that does anything. Times called
-`deadline` are seconds of `Clock.monotonic`.
+It owns the interfaces between the layers, and the values that cross them. It must never contain code that
+does anything. Times called `deadline` are seconds of `Clock.monotonic`.
 """
 
 from limedb.ports.access import NO_FACTS, Audit, Authenticator, Credential, Facts

@@ -20,6 +20,9 @@ class Clock(Protocol):
     def elapsed(self) -> float:
         """Seconds since some moment, including all pauses of this process. For comparing clocks."""
 
+    def worked(self) -> float:
+        """Seconds that this thread has had a processor; always 0: it isn't known."""
+
 
 class SeenTime(NamedTuple):
     """The last time of the cluster that a node stored, before it was stopped."""

@@ -135,7 +135,7 @@ class Store(Protocol):
         Damage is noted, and mended if this store alone suffices.
         """
 
-    async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
+    async def apply(self, records: Sequence[Record], now_ms: int) -> Sequence[Applied]:
         """Merge records into the store, all or none; on return they are durable by the setting.
         RecordDamagedError: the stored records of some keys are damaged, nothing was merged.
 

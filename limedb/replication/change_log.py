@@ -14,6 +14,7 @@ watch reported.
 import asyncio
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from operator import eq
 from typing import NamedTuple
 
 from limedb.aio.running_time import TIMER_SLACK_SECONDS
@@ -23,6 +24,7 @@ from limedb.core.selection import WatchFilter
 from limedb.core.stop_limits import SPREAD_MS
 from limedb.errors import WatchGapError
 from limedb.ports import Applied, ChangeBatch, ChangeTail
+from limedb.ports.applied_columns import AppliedColumns, columns_of
 
 MAX_CHANGES = 100_000
 MAX_BYTES = 32 << 20
@@ -91,14 +93,7 @@ class ChangeLog:
         now = self._stamp = max(self._stamp, now_ms)
         oldest = (now - OLD_COPY_MS) << COUNTER_BITS
         prompt = 0 if copied else (now - SPREAD_MS) << COUNTER_BITS
-        places = [
-            place
-            for place, (version, (superseded_by, _, previous)) in enumerate(
-                zip(versions_of(records), applied, strict=True)
-            )
-            if version >= oldest and not superseded_by and (again or previous != version or version < prompt)
-        ]
-        kept = records if len(places) == len(records) else [records[place] for place in places]
+        kept = _changed(records, columns_of(applied), oldest, prompt, again=again)
         for piece in _pieces(kept):
             self._keep(now, piece, _bytes_of(piece), prompt)
         self._forget_surplus()
@@ -110,11 +105,9 @@ class ChangeLog:
         if records:
             if size > (OVERHEAD + SMALL) * len(records):
                 records = [record if len(record.encoded) <= SMALL else _bare(record) for record in records]
-            late = (
-                frozenset([i for i, version in enumerate(versions_of(records)) if version < prompt])
-                if prompt
-                else NONE
-            )
+            versions = versions_of(records)
+            is_late = min(versions) < prompt
+            late = frozenset([i for i, v in enumerate(versions) if v < prompt]) if is_late else NONE
             self._pieces[self._next] = _Piece(now, records, size, late)
             self._next += 1
             self._count += len(records)
@@ -267,6 +260,23 @@ class _Piece(NamedTuple):
     records: Sequence[Record]
     size: int
     late: frozenset[int]
+
+
+def _changed(
+    records: Sequence[Record], columns: AppliedColumns, oldest: int, prompt: int, *, again: bool
+) -> Sequence[Record]:
+    """Those of the records that are to be kept. oldest: the least version of a record that is no old one's
+    copy. prompt, again: as above.
+    """
+    versions, previous, superseded = versions_of(records), columns.previous, columns.superseded
+    is_usual = not superseded and (again or not any(map(eq, previous, versions)))
+    if is_usual and min(versions, default=oldest) >= oldest:
+        return records
+    return [
+        records[place]
+        for place, (version, before) in enumerate(zip(versions, previous, strict=True))
+        if version >= oldest and place not in superseded and (again or before != version or version < prompt)
+    ]
 
 
 def _pieces(records: Sequence[Record]) -> Iterator[Sequence[Record]]:

@@ -38,7 +38,7 @@ from limedb.ports import (
     Replica,
     Replicas,
 )
-from limedb.replication.write.applied_columns import AppliedColumns, columns_of
+from limedb.ports.applied_columns import AppliedColumns, columns_of
 
 T = TypeVar("T")
 

@@ -31,3 +31,7 @@ class ClusterClock(Clock):
     @override
     def elapsed(self) -> float:
         return self._clock.elapsed()
+
+    @override
+    def worked(self) -> float:
+        return self._clock.worked()

@@ -100,7 +100,7 @@ class Coordinator:
         self.confirmed_reads = self.confirmed_reads_class(name, own, placement, reader)
         self._gets = self.get_batcher_class(self.confirmed_reads, clock, self._tasks)
         self._writer = self.writer_class(placement, replicas, clock, versions, skew, fanout, self.counters)
-        self._batcher = WriteBatcher(self._writer.write, clock, self._tasks)
+        self._batcher = WriteBatcher(self._write_new, clock, self._tasks)
         self._idempotency = IdempotencyProposer(
             placement, replicas, clock, skew, driver, self.counters, self._learn, self._new_proposer
         )
@@ -242,7 +242,6 @@ class Coordinator:
         if level is Level.LINEARIZABLE or write.idempotency_key:
             (outcome,) = await self._outcomes((write,), level, deadline)
         else:
-            self._skew.check_own()
             outcome = await self._batcher.write(write, level, deadline)
         return _raised(outcome)
 
@@ -338,6 +337,17 @@ class Coordinator:
     async def _write_open(self, jobs: Sequence[PendingWrite], level: Level, deadline: float) -> None:
         """Carry out the writes that have no outcome yet."""
         if jobs := [job for job in jobs if job.outcome is None]:
+            await self._writer.write(jobs, level, deadline)
+
+    async def _write_new(self, jobs: Sequence[PendingWrite], level: Level, deadline: float) -> None:
+        """Write what nobody has tried to write before, as Writer.write."""
+        try:
+            self._skew.check_own()
+        except LimeDBError as error:
+            for job in jobs:
+                job.outcome = error
+                job.resolve()
+        else:
             await self._writer.write(jobs, level, deadline)
 
     def _check_own(self, jobs: Sequence[PendingWrite]) -> None:

@@ -24,8 +24,8 @@ from limedb.core.record import Record, RecordBatch
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, StaleEpochError, UnavailableError
 from limedb.ports import Applied, Clock, HintLog, Replicas
+from limedb.ports.applied_columns import columns_of
 from limedb.replication.requests import Counters
-from limedb.replication.write.applied_columns import columns_of
 
 A = TypeVar("A")
 

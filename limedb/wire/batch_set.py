@@ -92,10 +92,10 @@ def plain_writes(items: Iterable[bytes], max_value_size: int) -> PlainWrites | N
         name = plain_name(item, _KEY, _VALUE, _BLOB)
         if not name or len(item) > max_value_size or not name[0]:  # a reserved key begins with NUL
             return None
-        if has_tag(name):  # it is decided with its group
-            return None
         kept.append(item)
         names.append(name)
+    if b"{" in b"".join(names) and any(map(has_tag, names)):  # it is decided with its group
+        return None
     return PlainWrites(names, kept) if len({*names}) == len(names) else None
 
 

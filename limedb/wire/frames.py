@@ -18,7 +18,7 @@ from limedb.encoding.record import decode, encode_once, utf8
 from limedb.encoding.varint import varint
 from limedb.errors import MalformedRequestError, RecordDamagedError, StoreCorruptError
 from limedb.ports import Applied, Held
-from limedb.replication.write.applied_columns import AppliedColumns, columns_of
+from limedb.ports.applied_columns import AppliedColumns, columns_of
 from limedb.wire.topology import fence_message, topology_message
 from limedbpb.v1 import replica_pb2
 

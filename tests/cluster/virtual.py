@@ -55,6 +55,9 @@ class VirtualClock:
     def elapsed(self) -> float:
         return asyncio.get_running_loop().time()
 
+    def worked(self) -> float:
+        return 0.0
+
     def wall_ms(self) -> int:
         return START_MS + self.offset_ms + int(self.monotonic() * 1000)
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import itertools
+import operator
 from collections.abc import AsyncGenerator
 from sys import getsizeof
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from limedb.core.hlc import version_at
 from limedb.core.record import Record
@@ -68,6 +71,32 @@ async def test_what_changed_nothing_or_is_an_old_copy_is_no_news() -> None:
     log.add([record("over"), record("same"), old, late], [overtaken, same, STANDS, STANDS], NOW)
     log.add([record("again")], [same], NOW, again=True)
     assert await keys(batches) == ["late", "again"]
+
+
+AGES = st.sampled_from([0, SPREAD_MS, SPREAD_MS + 1, OLD_COPY_MS, OLD_COPY_MS + 1])
+
+
+@given(st.lists(st.tuples(AGES, st.booleans(), st.booleans()), max_size=4), st.booleans(), st.booleans())
+def test_a_batch_is_news_as_each_of_its_records_would_be_alone(
+    facts: list[tuple[int, bool, bool]], again: bool, copied: bool
+) -> None:
+    """facts: of each record its age, whether it was overtaken, and whether the store had it already."""
+    records = [Record(str(i), "v", version_at(NOW - age, 1)) for i, (age, _, _) in enumerate(facts)]
+    applied = [
+        Applied(version_at(NOW, 9) if is_over else 0, True, one.version if was_there else one.version - 1)
+        for one, (_, is_over, was_there) in zip(records, facts, strict=True)
+    ]
+    together, alone = (ChangeLog(Time(), NOW, is_fresh=False) for _ in range(2))
+    together.add(records, applied, NOW, again=again, copied=copied)
+    for one, outcome in zip(records, applied, strict=True):
+        alone.add([one], [outcome], NOW, again=again, copied=copied)
+    assert together.tail() == alone.tail()
+    wanted = [
+        one
+        for one, outcome, (age, is_over, was_there) in zip(records, applied, facts, strict=True)
+        if age <= OLD_COPY_MS and not is_over and (again or not was_there or (not copied and age > SPREAD_MS))
+    ]
+    assert [*map(operator.itemgetter(1), together.tail().changes)] == wanted
 
 
 @virtual

@@ -40,6 +40,9 @@ class SystemClock:
     def elapsed(self) -> float:
         return time.monotonic()
 
+    def worked(self) -> float:
+        return 0.0
+
 
 class FakeReplica:
     """A replica that gives prepared answers, after a time. error: raised instead."""

@@ -26,6 +26,9 @@ class SimClock:
     def elapsed(self) -> float:
         return asyncio.get_running_loop().time()
 
+    def worked(self) -> float:
+        return 0.0
+
     def wall_ms(self) -> int:
         return START_MS + int(self.offset_ms + self.elapsed() * 1000 * (1 + self.drift))
 

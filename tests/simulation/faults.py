@@ -23,6 +23,7 @@ from limedb.core.topology import Fence, Topology
 from limedb.engine import Engine, World
 from limedb.errors import LimeDBError, OutcomeUnknownError, RemoteError, ReplicaUnreachableError
 from limedb.ports import Applied, Held, Replica, Replicas, Saved
+from limedb.ports.applied_columns import AppliedColumns, columns_of
 from limedb.replication.checked_replicas import CheckedReplicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.coordinator import Coordinator, Write, Written
@@ -31,7 +32,6 @@ from limedb.replication.repair.range_sync import ReplicaCalls
 from limedb.replication.replica import LocalReplica
 from limedb.replication.streaming.handoff import Handoff, Part, StreamJob
 from limedb.replication.streaming.transfer import Sources
-from limedb.replication.write.applied_columns import AppliedColumns, columns_of
 from limedb.replication.write.batch_acks import BatchAcks
 from limedb.replication.write.portions import is_large, portions
 from limedb.replication.write.writer import Writer

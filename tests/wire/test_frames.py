@@ -1,6 +1,6 @@
 """Frames written by hand are, byte for byte, what protobuf writes.
 
-Tests limedb/replication/write/applied_columns.py, too.
+Tests limedb/ports/applied_columns.py, too.
 """
 
 from typing import Any

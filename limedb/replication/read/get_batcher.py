@@ -8,8 +8,8 @@ It reads the own records when it sends a group, so after each of the group's req
 see all writes acknowledged before it began (`confirmed_reads.py`). A request that comes later takes part in
 the next group, also if its key is being confirmed just now.
 
-While a group is on its way, new requests gather for the next one, until LINGER_SECONDS after that was sent
-(`aio/group_window.py`). A request that comes alone never waits.
+While a group is on its way, new requests gather for the next one, until LINGER_SECONDS after that was sent,
+or longer where this node is busy (`aio/group_window.py`). A request that comes alone never waits.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from limedb.replication.read.confirmed_reads import ConfirmedReads, OwnRead, too
 from limedb.replication.read.reader import Comparison
 
 LINGER_SECONDS = 0.005
-"""Seconds between two groups, unless the first is answered sooner."""
+"""Seconds between two groups, unless the first is answered sooner; more where the loop is busy."""
 MAX_TOGETHER = 256
 
 Waiter = asyncio.Future[bytes | None]
@@ -36,7 +36,7 @@ class GetBatcher:
     def __init__(self, reads: ConfirmedReads, clock: Clock, tasks: Tasks) -> None:
         self._reads, self._clock, self._tasks = reads, clock, tasks
         self._waiting: dict[tuple[Level, int], list[tuple[str, Waiter, float]]] = {}
-        self._window = GroupWindow(self._flush, lambda: sum(map(len, self._waiting.values())), LINGER_SECONDS)
+        self._window = GroupWindow(self._flush, self._count, LINGER_SECONDS, clock.worked)
 
     async def get(self, key: str, level: Level, deadline: float) -> bytes | None:
         """The stored bytes of a key, confirmed for the level; empty: nothing is stored; None: read it the
@@ -52,6 +52,9 @@ class GetBatcher:
         if data is None and (late := too_late(key, began, self._clock.monotonic(), deadline)) is not None:
             raise late
         return data
+
+    def _count(self) -> int:
+        return sum(map(len, self._waiting.values()))
 
     def _flush(self) -> int:
         waiting, self._waiting = self._waiting, {}

@@ -17,7 +17,7 @@ from limedb.core.record import Record
 from limedb.core.topology import Fence
 from limedb.errors import LimeDBError, RemoteError, is_too_large
 from limedb.ports import Clock, Held, IndexEntry, KeyPromises, Replica
-from limedb.replication.write.applied_columns import columns_of
+from limedb.ports.applied_columns import columns_of
 
 BATCH = 1000
 """Records that are read and written at once; fewer where they are large."""

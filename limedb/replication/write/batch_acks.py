@@ -32,8 +32,8 @@ from limedb.core.quorum import Side
 from limedb.core.record import Record, versions_of
 from limedb.errors import LimeDBError
 from limedb.ports import Applied
+from limedb.ports.applied_columns import AppliedColumns, columns_of
 from limedb.replication.fanout import Acks, CheckStored, ReplicaAcks
-from limedb.replication.write.applied_columns import AppliedColumns, columns_of
 
 
 class BatchAcks(Acks[AppliedColumns]):

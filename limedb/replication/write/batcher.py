@@ -4,8 +4,8 @@ It owns writes until they are carried, and the requests that wait for them. It m
 would change anything but the cost: each has its record and its outcome, and is answered as soon as its own
 level is reached, whatever happens to the others.
 
-While a group is on its way, new writes gather for the next one, until LINGER_SECONDS after the group was sent
-(`aio/group_window.py`). A lone write never waits.
+While a group is on its way, new writes gather for the next one, until LINGER_SECONDS after the group was
+sent, or longer where this node is busy (`aio/group_window.py`). A lone write never waits.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from limedb.replication.requests import Write, Written
 from limedb.replication.write.pending import PendingWrite
 
 LINGER_SECONDS = 0.005
-"""Seconds between two groups, unless the first is answered sooner."""
+"""Seconds between two groups, unless the first is answered sooner; more where the loop is busy."""
 LEAST_PATIENCE = 2.0
 """Seconds that a request must have left to share a deadline with others."""
 MAX_TOGETHER = 256
@@ -36,7 +36,7 @@ class WriteBatcher:
     def __init__(self, carry: Carry, clock: Clock, tasks: Tasks) -> None:
         self._carry, self._clock, self._tasks = carry, clock, tasks
         self._waiting: dict[tuple[Level, int], list[tuple[PendingWrite, float]]] = {}
-        self._window = GroupWindow(self._flush, lambda: sum(map(len, self._waiting.values())), LINGER_SECONDS)
+        self._window = GroupWindow(self._flush, self._count, LINGER_SECONDS, clock.worked)
 
     async def write(self, write: Write, level: Level, deadline: float) -> Written | LimeDBError:
         """The outcome of a write. Cancelling the caller doesn't cancel the write."""
@@ -52,6 +52,9 @@ class WriteBatcher:
         outcome = await waiter
         join_stages(job.stages)
         return outcome
+
+    def _count(self) -> int:
+        return sum(map(len, self._waiting.values()))
 
     def _flush(self) -> int:
         waiting, self._waiting = self._waiting, {}

@@ -31,6 +31,7 @@ from limedb.errors import (
     StaleEpochError,
 )
 from limedb.ports import Applied, Clock, Placement, Replicas
+from limedb.ports.applied_columns import columns_of
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.fanout import CheckStored, Fanout
 from limedb.replication.replica_errors import is_replica_error
@@ -44,7 +45,6 @@ from limedb.replication.requests import (
     WrittenBatch,
 )
 from limedb.replication.stale_epoch import follow_topology
-from limedb.replication.write.applied_columns import columns_of
 from limedb.replication.write.batch_acks import BatchAcks
 from limedb.replication.write.newcomers import Newcomers
 from limedb.replication.write.pending import PendingWrite, as_unknown_if_maybe_stored, failure_of
@@ -179,11 +179,11 @@ class Writer:
     ) -> None:
         """Give jobs whose records were sent to their one replica their outcomes."""
         epoch = layout.topology.epoch
+        columns = None if isinstance(answers, LimeDBError) else columns_of(answers)
         for i, job in enumerate(jobs):
-            if not isinstance(answers, LimeDBError) and not (
-                answers[i].superseded_by or job.version_is_final or job.own_versions[1:]
-            ):
-                job.outcome = Written(job.sent.version, answers[i].existed, 1, 1, epoch)
+            is_usual = not (job.version_is_final or job.own_versions[1:])
+            if columns is not None and is_usual and i not in columns.superseded:
+                job.outcome = Written(job.sent.version, bool(columns.existed[i]), 1, 1, epoch)
                 job.resolve()
                 continue
             job.need = job.total = 1

@@ -152,7 +152,7 @@ def groups_of(jobs: list[WriteGroup]) -> list[bytes]:
     parts: list[bytes] = []
     for job in jobs:
         writes = job.plan.writes
-        if job.items[0].purged is None:
+        if not job.items.purged:
             for data in writes.values():
                 parts += (head(_RECORD, len(data)), data)
             continue

@@ -11,23 +11,21 @@ Tested in tests/storage/test_checkpoints.py.
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
+from typing_extensions import override
 
 from limedb.encoding.record import decode
 from limedb.errors import StoreCorruptError
 from limedb.ports import IndexEntry
 from limedb.storage.lmdb.counters import counters
 from limedb.storage.lmdb.env import Tables
-from limedb.storage.lmdb.plan import EncodedRecord, items_of, plan, purges_of
+from limedb.storage.lmdb.lookup import StoredRecords
+from limedb.storage.lmdb.plan import EncodedBatch, items_of, plan, purges_of
 from limedb.storage.lmdb.sound import UnsoundError
-from limedb.storage.lmdb.writer import sound_item, write_items
+from limedb.storage.lmdb.writer import write_items
 from limedb.storage.write_ahead_log import groups_in, newest_segment, remove_segments
 from limedbpb.v1.log_pb2 import LogGroup
-
-if TYPE_CHECKING:
-    import lmdb
 
 log = logging.getLogger(__name__)
 
@@ -60,28 +58,15 @@ class _Replay:
         self._count, self._high_water = counters(tables)
         self._writes: dict[bytes, bytes] = {}
 
-    def add(self, items: list[EncodedRecord]) -> None:
+    def add(self, items: EncodedBatch) -> None:
         with self._tables.env.begin(db=self._tables.main) as txn:
-
-            def lookup(item: EncodedRecord) -> bytes | None:
-                return self._writes.get(item.key) or self._sound(txn, item)
-
             # Whether a value had expired changes only the answers, not the outcome.
-            planned = plan(items, 0, lookup)
+            planned = plan(items, 0, _Readable(self._tables, txn, self._writes))
         self._writes.update(planned.writes)
         self._count += planned.live_change
-        self._high_water = max([self._high_water, *(item.version for item in items)])
+        self._high_water = max([self._high_water, *items.versions])
         if len(self._writes) >= BATCH:
             self.flush()
-
-    def _sound(self, txn: "lmdb.Transaction[bytes]", item: EncodedRecord) -> bytes | None:
-        """The stored record, if it verifies. A damaged one was merged before into the key's record in the
-        log, which has the last of all writes since the last checkpoint.
-        """
-        try:
-            return sound_item(self._tables, txn, item)
-        except UnsoundError:
-            return None
 
     def flush(self, logged: int = 0) -> None:
         """Write the added items. logged: the segment that ends with them."""
@@ -90,7 +75,20 @@ class _Replay:
             self._writes = {}
 
 
-def _batches(group: bytes, folder: Path) -> Iterator[list[EncodedRecord]]:
+class _Readable(StoredRecords):
+    """What is stored, if it verifies. A damaged record was merged before into the key's record in the log,
+    which has the last of all writes since the last checkpoint.
+    """
+
+    @override
+    def _sound(self, place: bytes, name: bytes) -> bytes | None:
+        try:
+            return super()._sound(place, name)
+        except UnsoundError:
+            return None
+
+
+def _batches(group: bytes, folder: Path) -> Iterator[EncodedBatch]:
     try:
         message = LogGroup.FromString(group)
     except DecodeError:

@@ -27,7 +27,7 @@ from limedb.storage.lmdb.env import MAP_SIZE, damaged_in_use, explain, is_broken
 from limedb.storage.lmdb.folder import close_folder, open_folder
 from limedb.storage.lmdb.index import TokenIndex
 from limedb.storage.lmdb.mending import Mender, verify_copy
-from limedb.storage.lmdb.plan import EncodedRecord, items_of, purges_of
+from limedb.storage.lmdb.plan import EncodedBatch, items_of, purges_of
 from limedb.storage.lmdb.reader import OverBudgetError, Reader
 from limedb.storage.lmdb.write_path import WritePath
 
@@ -111,7 +111,7 @@ class LmdbStore(Store):
         return self._read(self._reader.stored, keys)
 
     @override
-    async def apply(self, records: Sequence[Record], now_ms: int) -> list[Applied]:
+    async def apply(self, records: Sequence[Record], now_ms: int) -> Sequence[Applied]:
         """As Store.apply. Cancelling the call doesn't revoke the batch.
 
         InvalidKeyError: a key is empty. StoreFullError: map or disk is full. StoreError: the disk failed.
@@ -127,9 +127,9 @@ class LmdbStore(Store):
     async def mend(self, key: str, record: Record | None) -> None:
         """As Store.mend. Errors of apply."""
         self._check_open()
-        (item,) = items_of([record]) if record else purges_of([IndexEntry(key, 0, 0, 0)])
+        items = items_of([record]) if record else purges_of([IndexEntry(key, 0, 0, 0)])
         with self._explained():
-            await self._path.mend(item)
+            await self._path.mend(items)
         await self._mend_index()
 
     @override
@@ -262,7 +262,7 @@ class LmdbStore(Store):
         if self._path.memtable:
             await self._path.settle()
 
-    async def _write(self, items: list[EncodedRecord], now_ms: int) -> list[Applied]:
+    async def _write(self, items: EncodedBatch, now_ms: int) -> Sequence[Applied]:
         if not items:
             return []
         with self._explained():

@@ -13,7 +13,7 @@ Tested in tests/storage/test_checkpoints.py.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from time import perf_counter
@@ -27,22 +27,26 @@ from limedb.ports import Applied
 from limedb.storage.lmdb.env import Tables, broken, explain
 from limedb.storage.lmdb.group_commit import GroupCommit
 from limedb.storage.lmdb.log_writer import LogWriter
+from limedb.storage.lmdb.lookup import StoredRecords
 from limedb.storage.lmdb.memtable import Memtable
-from limedb.storage.lmdb.plan import EncodedRecord, Lookup, WritePlan
+from limedb.storage.lmdb.plan import EncodedBatch, WritePlan
 from limedb.storage.lmdb.space import Room
-from limedb.storage.lmdb.writer import TableWriter, WriteGroup, plan_of, sound_item
+from limedb.storage.lmdb.writer import TableWriter, WriteGroup, plan_of
 from limedb.storage.write_ahead_log import WriteAheadLog
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-CHECKPOINT_SECONDS = 1.0
-"""The longest time that a write is only in the log, if no read needs the tables."""
+CHECKPOINT_SECONDS = 5.0
+"""The longest time that a write is only in the log, if no read needs the tables. A key that is written again
+meanwhile costs the tables nothing, and neighbours share pages.
+"""
 CHECKPOINT_BYTES = 64 << 20
 CHECKPOINT_ITEMS = 50_000
 """Bytes of log, and keys, at which a checkpoint begins; at twice as many, writes wait for it."""
 _NOTHING = WritePlan({}, [], 0)
+_NO_ITEMS = EncodedBatch((), (), ())
 _LOGGED = "others to join", "the log's thread", "the disk", "its turn on the loop"
 _DIRECT = "others to join", "the tables"
 """The stages of a write's wait, on either way."""
@@ -102,21 +106,20 @@ class WritePath:
         if self._failure is not None:
             raise self._broken()
 
-    async def write(self, items: list[EncodedRecord], now_ms: int) -> list[Applied]:
+    async def write(self, items: EncodedBatch, now_ms: int) -> Sequence[Applied]:
         """Merge a batch, all or none. StoreFullError, StoreError, StoreCorruptError, lmdb.Error."""
         self.check()
         while self._is_over(2):
             await asyncio.shield(self._begin_checkpoint())
-        size = sum([len(item[1]) for item in items])
-        return await self._do(WriteGroup(items, now_ms, _NOTHING, self._loop.create_future(), size))
+        return await self._do(WriteGroup(items, now_ms, _NOTHING, self._loop.create_future(), items.size))
 
-    async def mend(self, item: EncodedRecord) -> None:
-        """Replace a damaged record by another, or by nothing (an item to purge). Errors of `write`."""
+    async def mend(self, items: EncodedBatch) -> None:
+        """Replace a damaged record by the one item, or by nothing (an item to purge). Errors of `write`."""
         self.check()
-        waiter: asyncio.Future[list[Applied]] = self._loop.create_future()
-        await self._do(WriteGroup([item], 0, _NOTHING, waiter, len(item.data), is_mending=True))
+        waiter: asyncio.Future[Sequence[Applied]] = self._loop.create_future()
+        await self._do(WriteGroup(items, 0, _NOTHING, waiter, items.size, is_mending=True))
 
-    async def _do(self, job: WriteGroup) -> list[Applied]:
+    async def _do(self, job: WriteGroup) -> Sequence[Applied]:
         """Plan a job, and make it durable."""
         planned = job.plan = self._plan(job)
         for key in planned.conflicts:
@@ -156,17 +159,10 @@ class WritePath:
 
     def _plan(self, job: WriteGroup) -> WritePlan:
         """Merge with the items under way, or else with the stored records."""
+        memtable = self.memtable
         with self._tables.env.begin(db=self._tables.main) as txn:
-            return plan_of(job, self._tables, txn, self._lookup(txn))
-
-    def _lookup(self, txn: "lmdb.Transaction[bytes]") -> Lookup:
-        pending, fresh, frozen = (d.get for d in (self._pending, self.memtable.fresh, self.memtable.frozen))
-
-        def lookup(item: EncodedRecord) -> bytes | None:
-            place = item[0]
-            return pending(place) or fresh(place) or frozen(place) or sound_item(self._tables, txn, item)
-
-        return lookup
+            stored = StoredRecords(self._tables, txn, self._pending, memtable.fresh, memtable.frozen)
+            return plan_of(job, self._tables, txn, stored)
 
     def _plan_again(self, jobs: list[WriteGroup]) -> None:
         """Plan the last jobs under way again, since the items that their plans built on were not stored."""
@@ -288,7 +284,7 @@ class WritePath:
         number = await rotated
         self.check()
         frozen, size = self.memtable.freeze(), self.memtable.size
-        job = WriteGroup([], 0, frozen, self._loop.create_future(), size, logged=number)
+        job = WriteGroup(_NO_ITEMS, 0, frozen, self._loop.create_future(), size, logged=number)
         await self._commit([job])
         if job.error is not None:
             self.memtable.thaw()

@@ -14,9 +14,8 @@ Tested in tests/storage/lmdb/test_store.py and tests/storage/test_failing_callba
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -28,8 +27,9 @@ from limedb.storage.entries import pack_stored
 from limedb.storage.lmdb.counters import counters, put_counters
 from limedb.storage.lmdb.env import PAGE_BYTES_PER_WRITE, Tables, broken, full_error, is_no_room
 from limedb.storage.lmdb.layout import LOGGED, PREFIX_SIZE, packed_count, token_prefix
-from limedb.storage.lmdb.plan import EncodedRecord, Lookup, WritePlan, gone_name, plan, plan_mending
-from limedb.storage.lmdb.sound import sound_at, was_live
+from limedb.storage.lmdb.lookup import StoredRecords
+from limedb.storage.lmdb.plan import EncodedBatch, Lookup, WritePlan, gone_name, plan, plan_mending
+from limedb.storage.lmdb.sound import was_live
 from limedb.storage.seal import sealed
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 class WriteGroup:
     """A batch to write."""
 
-    items: list[EncodedRecord]
+    items: EncodedBatch
     now_ms: int
     plan: WritePlan
-    waiter: "asyncio.Future[list[Applied]]"
+    waiter: "asyncio.Future[Sequence[Applied]]"
     """Gets the answer; the thread only passes it on."""
     size: int
     """Bytes of the records."""
@@ -75,7 +75,7 @@ def plan_of(job: WriteGroup, tables: Tables, txn: "lmdb.Transaction[bytes]", loo
     if not job.is_mending:
         return plan(job.items, job.now_ms, lookup)
     (item,) = job.items
-    return plan_mending(item, lookup, was_live(tables, txn, token_prefix(item.name) + item.key))
+    return plan_mending(job.items, lookup, was_live(tables, txn, token_prefix(item.name) + item.key))
 
 
 class TableWriter:
@@ -173,12 +173,7 @@ class TableWriter:
 
     def _planned(self, job: WriteGroup) -> WritePlan:
         with self._tables.env.begin(db=self._tables.main) as txn:
-            return plan_of(job, self._tables, txn, partial(sound_item, self._tables, txn))
-
-
-def sound_item(tables: Tables, txn: "lmdb.Transaction[bytes]", item: EncodedRecord) -> bytes | None:
-    """The tables' bytes under an item's key, as in `sound_at`."""
-    return sound_at(tables, txn, item.key, item.name)
+            return plan_of(job, self._tables, txn, StoredRecords(self._tables, txn))
 
 
 def write_items(

@@ -1,6 +1,6 @@
 """Records that share a count have the outcomes that each of them would have alone.
 
-Tests limedb/replication/write/applied_columns.py, too.
+Tests limedb/ports/applied_columns.py, too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,8 @@ from limedb.errors import (
     StoreFullError,
 )
 from limedb.ports import Applied
+from limedb.ports.applied_columns import columns_of
 from limedb.replication.fanout import Acks, ReplicaAcks
-from limedb.replication.write.applied_columns import columns_of
 from limedb.replication.write.batch_acks import BatchAcks
 
 NODES = ["a", "b", "c", "d"]

@@ -57,6 +57,9 @@ class Still(VirtualClock):
     def elapsed(self) -> float:
         return 0.0
 
+    def worked(self) -> float:
+        return 0.0
+
     def wall_ms(self) -> int:
         return START_MS
 

@@ -20,6 +20,9 @@ class Clock:
     def elapsed(self) -> float:
         return 0.0
 
+    def worked(self) -> float:
+        return 0.0
+
 
 class Taker:
     """Answers each SYN by asking for more."""

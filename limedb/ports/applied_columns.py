@@ -12,7 +12,7 @@ from typing import overload
 
 from typing_extensions import override
 
-from limedb.ports import Applied
+from limedb.ports.store import Applied
 
 NONE: Mapping[int, int] = MappingProxyType({})
 
@@ -34,6 +34,13 @@ class AppliedColumns(Sequence[Applied]):
     @override
     def __len__(self) -> int:
         return len(self.existed)
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        """Whether these are the same outcomes, in whichever form."""
+        return isinstance(other, Sequence) and [*self] == [*other]
+
+    __hash__ = None  # type: ignore[assignment]
 
     @overload
     def __getitem__(self, place: int) -> Applied: ...
