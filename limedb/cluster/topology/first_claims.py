@@ -9,6 +9,8 @@ there, and take writes that the true cluster never sees. So the node first hears
 name, and then believes a claim only if no other cluster has more of the nodes that it hears. Each of these
 reports its own cluster (`gossip/hearsay.py`). A node that hears only one other believes that one: with one
 name in NODE_PEERS it trusts that node.
+
+Tested in tests/cluster/topology/test_verifier.py and tests/tls/test_false_founder.py.
 """
 
 import asyncio

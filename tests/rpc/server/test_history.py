@@ -1,6 +1,6 @@
 """GetHistory: the figures and events of several nodes, by one of them.
 
-Tests limedb/wire/history.py and limedb/rpc/server/event_watch.py.
+Tests limedb/rpc/server/history.py, limedb/wire/history.py and limedb/rpc/server/event_watch.py.
 """
 
 import asyncio
