@@ -18,6 +18,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from limedbpb.v1 import kv_pb2
 from tests.support.children import LIMIT
 from tests.support.clusters import limedb
 from tests.support.faulty_disk import HANGS, FaultyDisks
@@ -45,8 +46,10 @@ def test_no_room_for_a_segment_of_the_log_stops_nothing(tmp_path: Path) -> None:
     with served(tmp_path, env=disks.env) as node:
         with disks.failing("create", errno.ENOSPC):
             began, writes = time.monotonic(), 0
-            while time.monotonic() - began < 2.5:  # some checkpoints are due
+            while time.monotonic() - began < 2.5:
                 node.set(f"key {writes}")
+                if not writes % 100:  # a checkpoint comes first
+                    node.kv.ListKeys(kv_pb2.ListKeysRequest(), timeout=SECONDS)
                 writes += 1
             assert node.get("key 0") == "key 0"
         wait_for_no_trouble(lambda: node.health().warnings)

@@ -35,8 +35,10 @@ def test_more_idle_connections_than_descriptors_leave_a_node_serving(tmp_path: P
         wait_for("the surplus to be ended", lambda: said in node.log.read_text())
         writes = 0
         began = time.monotonic()
-        while time.monotonic() - began < 3:  # some checkpoints, each of which opens a segment of the log
+        while time.monotonic() - began < 3:
             node.set(f"key {writes}")
+            if not writes % 100:  # a checkpoint first, which opens a segment of the log
+                node.kv.ListKeys(kv_pb2.ListKeysRequest(), timeout=SECONDS)
             writes += 1
         assert node.get(f"key {writes - 1}") == f"key {writes - 1}"
         with socket.create_connection(("127.0.0.1", node.port), SECONDS):  # there is room for one more
@@ -48,8 +50,13 @@ def move(folder: Path) -> None:
     folder.rename(folder.with_name("moved"))
 
 
+def remove(folder: Path) -> None:
+    """At once: the node may make a file there meanwhile."""
+    shutil.rmtree(folder.rename(folder.with_name("removed")))
+
+
 def replace(folder: Path) -> None:
-    shutil.rmtree(folder)
+    remove(folder)
     folder.mkdir()
 
 
@@ -57,7 +64,7 @@ def remove_data(folder: Path) -> None:
     (folder / "data.mdb").unlink()
 
 
-@pytest.mark.parametrize("takes_away", [shutil.rmtree, move, replace, remove_data])
+@pytest.mark.parametrize("takes_away", [remove, move, replace, remove_data])
 def test_a_data_folder_that_is_taken_away_stops_the_node_with_the_reason(
     tmp_path: Path, takes_away: Callable[[Path], object]
 ) -> None:
