@@ -38,10 +38,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-CHECKPOINT_SECONDS = 5.0
-"""The longest time that a write is only in the log, if no read needs the tables. A key that is written again
-meanwhile costs the tables nothing, and neighbours share pages.
-"""
+CHECKPOINT_SECONDS = 1.0
+"""The longest time that a write is only in the log, if no read needs the tables."""
 CHECKPOINT_BYTES = 64 << 20
 CHECKPOINT_ITEMS = 50_000
 """Bytes of log, and keys, at which a checkpoint begins; at twice as many, writes wait for it."""
