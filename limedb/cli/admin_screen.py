@@ -14,12 +14,12 @@ import click
 from limedb.aio.retrying import Patience
 from limedb.core.conditions import condition, is_known
 from limedb.core.report import ChangePlan, ChangeStatus
-from limedb.errors import LimeDBError
+from limedb.errors import LimeDBError, RemoteError
 from limedb.operator.admin import AdminClient, AdminStatus, NodeStatus, RepairState, ScrubState
 from limedb.operator.silence import no_data
 
 LOOK_SECONDS = 0.5
-"""The time between two requests for the progress of a change."""
+"""The time between two requests for the progress of a change, or for its begin."""
 
 Advance = Callable[[int, int, str], None]
 """Shows how many parts are done, of how many, and a few words."""
@@ -93,6 +93,20 @@ def wait_dead(node: AdminClient, url: str, timeout: float) -> None:
         member = status.member(url)
         if member is None or member.status == "dead" or time.monotonic() > end:
             return
+
+
+def remove_dead(node: AdminClient, url: str, timeout: float) -> ChangePlan:
+    """Begin to remove a member that is dead for the asked node, once enough others agree, within `timeout`
+    seconds: some may have heard from it a moment later. Errors of `AdminClient.remove`.
+    """
+    end = time.monotonic() + timeout
+    while True:
+        try:
+            return node.remove(url, dry_run=False)
+        except RemoteError as error:
+            if not error.may_pass or time.monotonic() > end:
+                raise
+        time.sleep(LOOK_SECONDS)
 
 
 def show_repair(states: Iterator[RepairState]) -> None:

@@ -97,7 +97,7 @@ def _leave(
         admin_screen.show_plan(ask(node.url, True))
         if dry_run or not (yes or agrees(f"Remove {node.name}?")):
             return False
-        plan = ask(node.url, False)
+        plan = admin_screen.remove_dead(operator, node.url, seconds) if is_dead else ask(node.url, False)
         admin_screen.wait_gone(operator, node.url, plan.epoch, seconds)
     return True
 

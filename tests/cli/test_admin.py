@@ -17,9 +17,9 @@ from click.testing import CliRunner, Result
 
 from limedb.cli import admin_screen
 from limedb.cli.app import cli
-from limedb.core.report import ScrubProgress
+from limedb.core.report import ChangePlan, ScrubProgress
 from limedb.core.topology import cancel, finish, hand_over, leave
-from limedb.errors import TopologyChangeError
+from limedb.errors import RemoteError, TopologyChangeError
 from limedb.rpc.server.admin import AdminServicer
 from limedb.rpc.server.checks import Checks
 from tests.rpc.cluster_sources import DEAD, NEW, OTHER, OWN, STEADY, STREAMING, FakeCluster
@@ -231,3 +231,30 @@ async def until(condition: Any) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 (what is waited for happens in another thread)
             await asyncio.sleep(0.01)  # between two looks
+
+
+class Reluctant:
+    """A node that removes another at the third request. code: of its refusals before."""
+
+    def __init__(self, code: str) -> None:
+        self._code, self.asked = code, 0
+
+    def remove(self, url: str, dry_run: bool) -> ChangePlan:
+        self.asked += 1
+        if self.asked < 3:
+            raise RemoteError("http://a:1", "", self._code, f"{url} is alive, so it can't be removed")
+        return ChangePlan("removes it", 7, (), 0.0)
+
+
+def test_a_removal_waits_for_nodes_that_have_just_heard_from_the_dead_one() -> None:
+    node = Reluctant("UNAVAILABLE")
+    assert admin_screen.remove_dead(node, "http://b:1", 60).epoch == 7  # type: ignore[arg-type]
+    assert node.asked == 3
+
+
+@pytest.mark.parametrize(("code", "seconds"), [("INVALID_ARGUMENT", 60.0), ("UNAVAILABLE", 0.0)])
+def test_a_removal_that_is_refused_for_good_or_for_too_long_fails(code: str, seconds: float) -> None:
+    node = Reluctant(code)
+    with pytest.raises(RemoteError, match="is alive"):
+        admin_screen.remove_dead(node, "http://b:1", seconds)  # type: ignore[arg-type]
+    assert node.asked == 1

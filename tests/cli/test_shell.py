@@ -209,4 +209,4 @@ def test_on_a_terminal_it_prompts_completes_remembers_and_outlives_ctrl_c(
 
 
 def test_its_help_names_what_it_has(cluster: RunningCluster) -> None:
-    assert "Ctrl-C ends only the command that runs" in limedb("shell", "--help").stdout
+    assert "Ctrl-C stops only the running command" in limedb("shell", "--help").stdout

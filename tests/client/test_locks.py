@@ -104,7 +104,7 @@ async def test_a_key_with_another_value_is_no_lock(node: str, value: str | bytes
         name = new_key()
         await db.set(name, value)
         for wait in (0, None):
-            with pytest.raises(InvalidRequestError, match="no lock's: give the lock another name"):
+            with pytest.raises(InvalidRequestError, match="isn't a lock's: give the lock another name"):
                 await db.lock(name, wait=wait).acquire()
         assert await db.get(name) == value
         taken = db.lock(f"{name}/2", ttl=600)

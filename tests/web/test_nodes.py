@@ -52,7 +52,9 @@ def test_raw_answers_are_those_of_rest(page: Page, rest: httpx.Client, hosts: li
 
 
 def test_a_nodes_own_keys_are_what_it_holds(page: Page, rest: httpx.Client, hosts: list[str]) -> None:
-    for n in range(30):  # at ALL, so that no copy is on its way while the list is compared
+    # More than a page of them at each node, whatever other tests have left; and at ALL, so that no copy is on
+    # its way while the list is compared.
+    for n in range(60):
         write = {"key": f"!own/{n:02}", "value": "v", "consistency": "CONSISTENCY_ALL"}
         assert rest.post("/api/v1/set", json=write).text == "OK"
     held = rest.get("/api/v1/keys", params={"node": f"http://{hosts[0]}", "pageSize": 25}).json()["keys"]
