@@ -118,7 +118,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         target, log = asked(f"localhost:{port}", pki.ca), folder / "node" / "node.log"
         made = World(channels, urls, target, log)
         topology = topology_pb2.DESCRIPTOR.services_by_name["TopologyService"]
-        wait_for("the node to listen", lambda: is_up(made, topology.methods_by_name["Ping"]))
+        try:
+            wait_for("the node to listen", lambda: is_up(made, topology.methods_by_name["Ping"]))
+        except AssertionError:
+            print(log.read_text() if log.exists() else f"there is no {log}")  # noqa: T201 (why it doesn't)
+            raise
         yield made
 
 
