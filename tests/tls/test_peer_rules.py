@@ -90,6 +90,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         node = pki.node(own, days=20)
         settings = {"NODE_URL": own, "PEER_PORT_OFFSET": "1", **QUICK, **settings_of(node)}
         stack.enter_context(starting_node(folder / "node", port, settings))
+        log = folder / "node" / "node.log"
+        # Channels that try before it listens back off, and then for longer and longer.
+        wait_for("the node to listen", lambda: log.exists() and f"serving {own}" in log.read_text())
 
         def channel(port: int, tls: ClientTls) -> grpc.Channel:
             target = Target(f"localhost:{port}", ClientTls(pki.ca, tls.cert, tls.key))
@@ -115,13 +118,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             "a node": right,
         }
         urls = {"own": own, "other": stranger, "nonsense": "nonsense", "": ""}
-        target, log = asked(f"localhost:{port}", pki.ca), folder / "node" / "node.log"
+        target = asked(f"localhost:{port}", pki.ca)
         made = World(channels, urls, target, log)
         topology = topology_pb2.DESCRIPTOR.services_by_name["TopologyService"]
         try:
-            wait_for("the node to listen", lambda: is_up(made, topology.methods_by_name["Ping"]))
+            wait_for("the node to answer", lambda: is_up(made, topology.methods_by_name["Ping"]))
         except AssertionError:
-            print(log.read_text() if log.exists() else f"there is no {log}")  # noqa: T201 (why it doesn't)
+            print(log.read_text())  # noqa: T201 (why it doesn't)
             raise
         yield made
 
