@@ -82,13 +82,15 @@ class _Timed(Awaitable[T]):
 
     def __await__(self) -> Generator[Any, Any, T]:
         steps = self._work.__await__()
-        step, sent = steps.__next__, ()  # type: tuple[Callable[..., Any], tuple[Any, ...]]
+        step: Callable[..., Any] = steps.__next__
+        sent: tuple[BaseException, ...] = ()
         while True:
             begun = self._now()
             try:
                 awaited = step(*sent)
-            except StopIteration as result:
-                return result.value  # type: ignore[no-any-return]
+            except StopIteration as done:
+                result: T = done.value
+                return result
             finally:
                 self._note(self._now() - begun)
             try:

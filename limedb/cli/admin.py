@@ -121,7 +121,7 @@ def remove(node_name: str, dry_run: bool, no_wait: bool, target: Target, timeout
     """
     with admin_client(target, timeout) as node:
         url = node.status().url_of(node_name)
-        plan = node.remove(url, dry_run)
+        plan = node.remove(url, dry_run) if dry_run else screen.remove_dead(node, url, timeout)
         screen.show_plan(plan)
         if not (dry_run or no_wait):
             screen.wait_gone(node, url, plan.epoch, timeout)

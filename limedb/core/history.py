@@ -145,7 +145,7 @@ class History:
         return ((self._next + place) % len(self) for place in range(len(self)))
 
     def _step(self, row: int) -> Measured:
-        return Measured(*self._measured[row * _WIDTH : (row + 1) * _WIDTH])  # type: ignore[arg-type] # all floats
+        return Measured._make(self._measured[row * _WIDTH : (row + 1) * _WIDTH])
 
     def _point(self, at_ms: int, rows: list[int]) -> HistoryPoint:
         steps = [self._step(row) for row in rows]

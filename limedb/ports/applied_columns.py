@@ -40,8 +40,6 @@ class AppliedColumns(Sequence[Applied]):
         """Whether these are the same outcomes, in whichever form."""
         return isinstance(other, Sequence) and [*self] == [*other]
 
-    __hash__ = None  # type: ignore[assignment]
-
     @overload
     def __getitem__(self, place: int) -> Applied: ...
     @overload

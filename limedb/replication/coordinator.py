@@ -25,11 +25,7 @@ from limedb.core.groups import tag_of, tags_of
 from limedb.core.hlc import HybridClock
 from limedb.core.quorum import Level
 from limedb.core.transactions import Judged
-from limedb.errors import (
-    ContendedError,
-    KeyNotFoundError,
-    LimeDBError,
-)
+from limedb.errors import ContendedError, KeyNotFoundError, LimeDBError
 from limedb.ports import Clock, GroupForm, HintLog, Placement, Replicas
 from limedb.replication.clock_guard import ClockSkewGuard
 from limedb.replication.conditional.proposer import ConditionalProposer
@@ -104,20 +100,12 @@ class Coordinator:
         self._idempotency = IdempotencyProposer(
             placement, replicas, clock, skew, driver, self.counters, self._learn, self._new_proposer
         )
+        rng = rng or Random()
         self.conditional = self.conditional_class(
-            placement,
-            replicas,
-            clock,
-            versions,
-            skew,
-            driver,
-            fanout,
-            self.counters,
-            self._tasks,
-            rng or Random(),
+            placement, replicas, clock, versions, skew, driver, fanout, self.counters, self._tasks, rng
         )
         self.resolver.settle = self.conditional.settle
-        self.leases = self.leases_class(self.resolver, self.conditional, skew.now_ms, rng or Random())
+        self.leases = self.leases_class(self.resolver, self.conditional, skew.now_ms, rng)
         self.groups = self.groups_class(self.resolver, self._writer, self.conditional, form, skew.now_ms)
         self._versions, self._name = versions, name
         self.portion_bytes = PORTION_BYTES
@@ -146,6 +134,8 @@ class Coordinator:
         self, key: str, level: Level | None, deadline: float, most: int | None = None
     ) -> Found | bytes:
         """As `get`; or the stored bytes, as of `get_stored`, of a record that is too large for that."""
+        if self.ends_groups((key,), level):
+            return await self.get(key, level, deadline, most)
         data = await self.confirmed_reads.read_large(key, level or self._default, deadline, most)
         return await self.get(key, level, deadline, most) if data is None else data
 

@@ -30,7 +30,10 @@ class TimeKeeper:
 
     async def run(self) -> None:
         """Store the time again and again, until cancelled."""
-        while self._mark is not None:
+        if self._mark is None:
+            await asyncio.Event().wait()
+            return
+        while True:
             now_ms = self._skew.now_ms()
             if self._skew.is_established and not 0 <= now_ms - self._kept_ms < KEEP_MS:
                 await self._mark.save(SeenTime(now_ms, KEEP_MS))

@@ -20,6 +20,7 @@ from limedb.cli.app import cli
 from limedb.core.report import ChangePlan, ScrubProgress
 from limedb.core.topology import cancel, finish, hand_over, leave
 from limedb.errors import RemoteError, TopologyChangeError
+from limedb.operator.admin import AdminClient
 from limedb.rpc.server.admin import AdminServicer
 from limedb.rpc.server.checks import Checks
 from tests.rpc.cluster_sources import DEAD, NEW, OTHER, OWN, STEADY, STREAMING, FakeCluster
@@ -233,7 +234,7 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.01)  # between two looks
 
 
-class Reluctant:
+class Reluctant(AdminClient):
     """A node that removes another at the third request. code: of its refusals before."""
 
     def __init__(self, code: str) -> None:
@@ -248,7 +249,7 @@ class Reluctant:
 
 def test_a_removal_waits_for_nodes_that_have_just_heard_from_the_dead_one() -> None:
     node = Reluctant("UNAVAILABLE")
-    assert admin_screen.remove_dead(node, "http://b:1", 60).epoch == 7  # type: ignore[arg-type]
+    assert admin_screen.remove_dead(node, "http://b:1", 60).epoch == 7
     assert node.asked == 3
 
 
@@ -256,5 +257,5 @@ def test_a_removal_waits_for_nodes_that_have_just_heard_from_the_dead_one() -> N
 def test_a_removal_that_is_refused_for_good_or_for_too_long_fails(code: str, seconds: float) -> None:
     node = Reluctant(code)
     with pytest.raises(RemoteError, match="is alive"):
-        admin_screen.remove_dead(node, "http://b:1", seconds)  # type: ignore[arg-type]
+        admin_screen.remove_dead(node, "http://b:1", seconds)
     assert node.asked == 1

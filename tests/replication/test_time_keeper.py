@@ -79,3 +79,15 @@ async def _stopped() -> list[SeenTime]:
 
 def test_a_stop_in_order_leaves_the_exact_time() -> None:
     assert run_virtual(_stopped()) == [(START_MS, 0)]
+
+
+def test_without_a_file_it_has_nothing_to_do_and_does_not_end() -> None:
+    """What ends is started again, with an error in the log each time."""
+
+    async def run() -> bool:
+        clock = VirtualClock()
+        task = asyncio.create_task(TimeKeeper(ClockSkewGuard(clock, 500), None).run())
+        await asyncio.sleep(10)
+        return task.done() or not task.cancel()
+
+    assert not run_virtual(run())

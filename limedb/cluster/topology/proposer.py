@@ -187,7 +187,7 @@ class TopologyProposer:
             why = "; ".join(f"{url}: {reason}" for url, reason in votes.missing.items())
             raise UnavailableError(
                 f"a change of the topology needs {votes.need} of {len(votes.voters)} nodes, and these"
-                f" don't answer: {why}; `limedb admin status` says what can be done"
+                f" don't answer, or refuse it: {why}; `limedb admin status` says what can be done"
             )
 
     async def _next_epoch(self, before: Topology, url: str, answer: Answer) -> Answer:

@@ -8,9 +8,8 @@ true. The consequences here:
    the ballot, so that all nodes judge alike whether a value has expired.
 2. It reports a failed condition only once the judged record is on a joint quorum. Where it isn't yet, it
    writes the record back under its own version, as a read does. That fails where a coordinator died in the
-   middle of a later write; then it writes the content again under the ballot, which finally overrides the
-   other write. The version changes though nobody wrote, so it is the last resort: a lock's holder knows its
-   version.
+   middle of a later write; then it writes the content again under the ballot, which overrides the other one.
+   The version changes though nobody wrote, so it is the last resort: a lock's holder knows its version.
 3. A record that was sent and did not reach a quorum is not a failure. The next promises show its fate.
 4. An attempt that may be on some replica still follows the record that it was judged on. Let r be on a
    majority, and the condition fail for it. If the attempt's ballot is below r, it is overtaken. If it is
@@ -83,9 +82,7 @@ class EndedError(Exception):
 
 
 class ConditionalProposer:
-    """Carries out writes that depend on the current state of a key. write_class: of its operations; another
-    one in a subclass.
-    """
+    """Carries out writes that depend on their key's state. write_class: of its operations, for subclasses."""
 
     write_class = ConditionalWrite
 

@@ -370,7 +370,7 @@ class Memory:
             if not is_too_large(error):
                 raise
         with await self.reads.wait(holder, amount, room_seconds(context)):
-            self.answers.check(holder, SMALL_BYTES)  # in vain is worse than not at all
+            self.answers.check(holder, SMALL_BYTES)  # otherwise it would read in vain
             return await self._large_reads.run(lambda: read(None))
 
     async def paging(self, context: Context, amount: int, read: "Callable[[], Awaitable[T]]") -> T:

@@ -80,6 +80,8 @@ class _Begun(NamedTuple):
     since: float
     turn: Held | None
     """Released as soon as another call may be read."""
+    is_late: bool = False
+    """Whether it was late at the last look."""
 
 
 class _Slow(NamedTuple):
@@ -100,7 +102,6 @@ class Receiving:
         self._gate, self._clock = Share("requests on their way", AT_A_TIME, clock, unit="requests"), clock
         self._flooded_until = float("-inf")
         self._begun: dict[asyncio.Task[object], _Begun] = {}
-        self._late = set[asyncio.Task[object]]()
         self._slow: dict[asyncio.Task[object], _Slow] = {}
         self._given_up: dict[asyncio.Task[object], Exception] = {}
         self._budget = Budget(MOST_SLOW)
@@ -137,7 +138,6 @@ class Receiving:
             raise error from None
         finally:
             self._begun.pop(task, None)
-            self._late.discard(task)
             if slow := self._slow.pop(task, None):
                 self._budget.give(slow.holder, 1)
 
@@ -166,11 +166,10 @@ class Receiving:
         for task, begun in [*self._begun.items()]:
             if now - begun.since < SLOW_SECONDS:
                 break
-            if task in self._late:
-                self._late.discard(task)
+            if begun.is_late:
                 self._count(task, begun)
             else:
-                self._late.add(task)
+                self._begun[task] = begun._replace(is_late=True)
 
     def _count(self, task: "asyncio.Task[object]", begun: _Begun) -> None:
         del self._begun[task]

@@ -285,3 +285,14 @@ async def test_more_than_there_is_room_for_is_refused_before_anybody_is_asked() 
     with pytest.raises(ResponseTooLargeError):
         await seat.coordinator.get_many(["k"], None, SOON, most=100)
     assert seat.wire.calls == []
+
+
+@virtual
+async def test_a_large_record_of_a_group_is_read_after_what_its_group_has_decided() -> None:
+    """As any record with a tag, at LINEARIZABLE: the register may be ahead of the key."""
+    nodes, large = Nodes(at_hand=True), Record("{c}k", "x" * (MAX_RECORD + 1), OLD)
+    await nodes.put(large, A, B, C)
+    seat = nodes.coordinator()
+    seat.coordinator.confirmed_reads.levels |= {Level.LINEARIZABLE}
+    assert seen(await seat.coordinator.get_large("{c}k", Level.LINEARIZABLE, SOON)) == large.value
+    assert seat.wire.called("compare") == []

@@ -27,7 +27,7 @@ const ACTIONS: Record<ChangeName, { action: string; effect: string }> = {
 /** Plans a change, asks, and begins it. */
 function useChange(url: string) {
   const [planned, setPlanned] = useState<{ name: ChangeName; plan: ChangePlan }>();
-  const [told, setTold] = useState({ text: "", isTrouble: false });
+  const [message, setMessage] = useState({ text: "", isTrouble: false });
   const stop = useRef<AbortController>(null);
   useEffect(() => () => stop.current?.abort(), []);
   const ask = async (name: ChangeName, dryRun: boolean) => {
@@ -35,16 +35,16 @@ function useChange(url: string) {
     const control = new AbortController();
     stop.current = control;
     setPlanned(undefined);
-    setTold({ text: "", isTrouble: false });
+    setMessage({ text: "", isTrouble: false });
     try {
       const plan = await change(name, url, dryRun, control.signal);
       if (plan && dryRun) setPlanned({ name, plan });
-      else setTold({ text: `${plan?.what ?? ACTIONS[name].action}: begun`, isTrouble: false });
+      else setMessage({ text: `${plan?.what ?? ACTIONS[name].action}: begun`, isTrouble: false });
     } catch (error) {
-      if (!control.signal.aborted) setTold({ text: explain(error), isTrouble: true });
+      if (!control.signal.aborted) setMessage({ text: explain(error), isTrouble: true });
     }
   };
-  return { planned, told, ask, drop: () => setPlanned(undefined) };
+  return { planned, message, ask, drop: () => setPlanned(undefined) };
 }
 
 function Repair({ url, isOff }: { url: string; isOff: boolean }) {
@@ -86,7 +86,7 @@ function Repair({ url, isOff }: { url: string; isOff: boolean }) {
 export function OperateView({ url }: { url: string }) {
   const { snapshot } = useCluster();
   const isReadOnly = useReadOnly();
-  const { planned, told, ask, drop } = useChange(url);
+  const { planned, message, ask, drop } = useChange(url);
   const node = snapshot?.nodes.find((one) => one.url === url);
   const isGone = node !== undefined && conditionOf(node) === "dead";
   const names: ChangeName[] = [
@@ -105,10 +105,10 @@ export function OperateView({ url }: { url: string }) {
         </div>
       ))}
       {!isGone && <Repair url={url} isOff={isReadOnly} />}
-      {told.isTrouble && <Trouble>{told.text}</Trouble>}
-      {!told.isTrouble && told.text && (
+      {message.isTrouble && <Trouble>{message.text}</Trouble>}
+      {!message.isTrouble && message.text && (
         <p role="status" className="text-[13px] text-good">
-          {told.text}
+          {message.text}
         </p>
       )}
       {planned && (
